@@ -1,0 +1,312 @@
+"""Settings of every program and the site file; unknown keys are refused, secrets may come from files."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from footfall.domain import NAME_PATTERN, Camera, Line, Point, Zone
+from footfall.errors import SettingsError
+from footfall.redaction import redact_url
+
+MAX_CAMERAS: Final = 1000
+URL_SCHEMES: Final = ("rtsp", "rtsps", "http", "https", "file", "v4l2", "sim")
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+
+
+class Settings(BaseSettings):
+    """Settings of the service; each is read from the environment as FOOTFALL_<NAME>.
+
+    A secret may also be given as the path of a file that holds it: FOOTFALL_API_TOKEN_FILE.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="FOOTFALL_", extra="ignore", hide_input_in_errors=True)
+
+    data_dir: Path = Field(Path("footfall-data"), description="Folder for the database, models and blobs.")
+    database_url: SecretStr | None = Field(
+        None, description="SQLAlchemy URL; without it, SQLite in the data folder. PostgreSQL: postgresql+psycopg://…"
+    )
+    database_url_file: Path | None = Field(None, description="File that holds the database URL.")
+    host: str = Field("127.0.0.1", description="Address to listen on; any other than loopback needs a token.")
+    port: int = Field(8600, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    api_token: SecretStr | None = Field(None, description="Token that API, pages and metrics ask for; ≥ 16 characters.")
+    api_token_file: Path | None = Field(None, description="File that holds the token.")
+    model: str | None = Field(
+        None, description="Model in use: a name in the models folder, a model folder or a bare YOLO .onnx file."
+    )
+    runtime: Literal["onnxruntime", "openvino"] = Field("onnxruntime", description="What runs the detector.")
+    inference_threads: int = Field(0, ge=0, le=256, description="Threads of the detector; 0 takes one per core.")
+    input_size: int = Field(
+        640, ge=64, le=2048, multiple_of=32, description="Longer side of the picture that the detector sees; pixels."
+    )
+    max_batch: int = Field(4, ge=1, le=64, description="Frames of different cameras analysed in one call.")
+    max_frame_age_s: float = Field(0.5, gt=0, le=60, description="A frame older than this is dropped, not analysed.")
+    open_timeout_s: float = Field(5.0, gt=0, le=120, description="Deadline for opening a source.")
+    stall_timeout_s: float = Field(
+        5.0, gt=0, le=300, description="Without a decoded picture for this long a camera is stalled and reconnected."
+    )
+    max_pixels: int = Field(
+        8_912_896, ge=4096, description="Pictures with more pixels are refused before they are decoded."
+    )
+    uturn_window_s: float = Field(
+        10.0, ge=0, le=3600, description="A crossing taken back within this time does not count as effective."
+    )
+    commit_interval_s: float = Field(0.25, gt=0, le=1.0, description="Longest wait before records are committed.")
+    statistics_interval_s: float = Field(
+        1.0, ge=1.0, le=3600, description="Least time between two statistics rows of a camera."
+    )
+    statistics_retention_days: float = Field(60.0, gt=0, description="Statistics rows older than this are deleted.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+    @model_validator(mode="after")
+    def _read_secret_files(self) -> Self:
+        for name in ("api_token", "database_url"):
+            path: Path | None = getattr(self, f"{name}_file")
+            if path is None:
+                continue
+            if getattr(self, name) is not None:
+                raise ValueError(f"{name} and {name}_file are both given; give one of them")
+            try:
+                setattr(self, name, SecretStr(path.read_text(encoding="utf-8").strip()))
+            except (OSError, UnicodeDecodeError) as error:
+                raise ValueError(f"{name}_file: {path} cannot be read ({type(error).__name__})") from None
+        if self.api_token is not None and len(self.api_token.get_secret_value()) < 16:
+            raise ValueError("api_token: shorter than 16 characters; make one with `openssl rand -hex 32`")
+        if not self.is_loopback and self.api_token is None:
+            raise ValueError(
+                f"host: {self.host!r} can be reached from other machines, and no token is set; set FOOTFALL_API_TOKEN "
+                "or FOOTFALL_API_TOKEN_FILE, or listen on 127.0.0.1"
+            )
+        return self
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the service."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """Where the database is; may hold a password."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir / 'footfall.db'}"
+
+    @property
+    def models_dir(self) -> Path:
+        """Folder of imported models."""
+        return self.data_dir / "models"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class LineSettings(_Strict):
+    """A counting line as written in a site file or sent to the API."""
+
+    name: Name = Field(description="Its name; unique among the camera's lines.")
+    start: tuple[Share, Share] = Field(description="x, y as shares of width and height.")
+    end: tuple[Share, Share] = Field(description="x, y; crossing to the right of start→end on screen is `in`.")
+
+    @model_validator(mode="after")
+    def _two_points(self) -> Self:
+        if self.start == self.end:
+            raise ValueError(f"start and end are both {self.start}; a counting line needs two different points")
+        return self
+
+    def to_domain(self) -> Line:
+        """Return the checked record."""
+        return Line(self.name, self.start, self.end)
+
+
+class ZoneSettings(_Strict):
+    """A zone as written in a site file or sent to the API."""
+
+    name: Name = Field(description="Its name; unique among the camera's zones.")
+    polygon: list[tuple[Share, Share]] = Field(min_length=3, max_length=64, description="Corners: x, y as shares.")
+    min_inside_s: float = Field(0.0, ge=0, le=86400, description="A shorter stay is no visit; seconds.")
+
+    @model_validator(mode="after")
+    def _has_area(self) -> Self:
+        if abs(_polygon_area(self.polygon)) < 1e-6:
+            raise ValueError("polygon has no area; a zone needs at least three corners that are not on one line")
+        return self
+
+    def to_domain(self) -> Zone:
+        """Return the checked record."""
+        return Zone(self.name, tuple(self.polygon), self.min_inside_s)
+
+
+class CameraSettings(_Strict):
+    """A camera as written in a site file or sent to the API."""
+
+    id: Name = Field(description="Its id in metrics, events and paths.")
+    url: SecretStr = Field(description="rtsp(s)://, http(s)://, file path or file://, v4l2:///dev/video0.")
+    name: str = Field("", max_length=200, description="What people call it.")
+    enabled: bool = Field(True, description="Whether it is watched.")
+    target_fps: float = Field(5.0, gt=0, le=60, description="Analyses a second aimed at.")
+    transport: Literal["tcp", "udp"] = Field("tcp", description="How RTSP media travels.")
+    loop: bool = Field(False, description="A file starts again at its end, played at its own rate.")
+    lines: list[LineSettings] = Field(default_factory=list, max_length=64, description="Counting lines.")
+    zones: list[ZoneSettings] = Field(default_factory=list, max_length=64, description="Zones.")
+
+    @field_validator("url")
+    @classmethod
+    def _known_scheme(cls, url: SecretStr) -> SecretStr:
+        check_source_url(url.get_secret_value())
+        return url
+
+    @model_validator(mode="after")
+    def _unique_names(self) -> Self:
+        for kind, names in (("lines", [n.name for n in self.lines]), ("zones", [n.name for n in self.zones])):
+            for name in names:
+                if names.count(name) > 1:
+                    raise ValueError(f"{kind}: {name!r} is there {names.count(name)} times; names must be unique")
+        return self
+
+    def to_domain(self) -> Camera:
+        """Return the checked record."""
+        return Camera(
+            id=self.id,
+            url=self.url.get_secret_value(),
+            name=self.name,
+            enabled=self.enabled,
+            target_fps=self.target_fps,
+            transport=self.transport,
+            loop=self.loop,
+            lines=tuple(line.to_domain() for line in self.lines),
+            zones=tuple(zone.to_domain() for zone in self.zones),
+        )
+
+
+class SiteFile(_Strict):
+    """A declarative site: the cameras there are; applied to the database at start."""
+
+    site: str = Field("site", pattern=NAME_PATTERN, description="Name of the site.")
+    cameras: list[CameraSettings] = Field(default_factory=list, max_length=MAX_CAMERAS, description="The cameras.")
+
+    @model_validator(mode="after")
+    def _unique_ids(self) -> Self:
+        ids = [camera.id for camera in self.cameras]
+        for camera_id in ids:
+            if ids.count(camera_id) > 1:
+                raise ValueError(f"cameras: id {camera_id!r} is there {ids.count(camera_id)} times; ids must be unique")
+        return self
+
+
+def check_source_url(url: str) -> None:
+    """Refuse what is no camera, film or device.
+
+    Raises:
+        ValueError: another scheme, no host, or a character that a URL cannot hold; the text holds no secret.
+    """
+    if not url or re.search(r"[\x00-\x1f\x7f]", url):
+        raise ValueError("url: empty, or holds a control character; expected a camera URL or a file path")
+    scheme, found, rest = url.partition("://")
+    if not found:
+        head = url.partition(":")[0]
+        if head == "sim" or "|" not in url:
+            if re.match(r"^(?:concat|subfile|async|data|pipe|lavfi|exec|crypto|cache)[:,]", url, re.IGNORECASE):
+                raise ValueError(f"url: {head!r} is no source of pictures; expected one of {_schemes()} or a file path")
+            return
+        raise ValueError(f"url: not a camera URL or a file path; expected one of {_schemes()} or a file path")
+    if scheme.lower() not in URL_SCHEMES:
+        raise ValueError(f"url: scheme {scheme[:20]!r} is not supported; expected one of {_schemes()} or a file path")
+    if scheme.lower() in {"rtsp", "rtsps", "http", "https"}:
+        shown = redact_url(url).partition("://")[2].rpartition("@")[2]
+        if not re.match(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\])(?::\d{1,5})?(?:[/?#]|$)", shown):
+            raise ValueError(f"url: no host in {redact_url(url)!r}; expected {scheme}://[user:password@]host[:port]/path")
+    elif not rest:
+        raise ValueError(f"url: nothing after {scheme}://; expected a path")
+
+
+def read_settings(**overrides: Any) -> Settings:  # noqa: ANN401  values of any setting, checked by pydantic
+    """Read the settings from the environment; `overrides` (from the command line) win.
+
+    Raises:
+        SettingsError: a value cannot be used; names each setting, the value met is not shown (it may be a secret).
+    """
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        raise SettingsError(_explain("settings", error)) from None
+
+
+def read_site(path: Path) -> SiteFile:
+    """Read a site file.
+
+    Raises:
+        SettingsError: cannot be read, is no YAML, or a value cannot be used; names the place in the file.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read ({type(error).__name__}); expected a YAML file") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise SettingsError(f"{path}: not valid YAML{where}: {problem}") from None
+    if not isinstance(content, dict):
+        raise SettingsError(f"{path}: holds {type(content).__name__}, expected a mapping with the key `cameras`")
+    try:
+        return SiteFile.model_validate(content)
+    except ValidationError as error:
+        raise SettingsError(_explain(path.name, error)) from None
+
+
+def site_to_yaml(cameras: list[Camera], *, site: str = "site", with_secrets: bool) -> str:
+    """Write cameras as a site file; without secrets each URL is masked and must be completed before use."""
+    return yaml.safe_dump(
+        {"site": site, "cameras": [_camera_to_dict(camera, with_secrets=with_secrets) for camera in cameras]},
+        sort_keys=False,
+        allow_unicode=True,
+    )
+
+
+def _camera_to_dict(camera: Camera, *, with_secrets: bool) -> dict[str, Any]:
+    return {
+        "id": camera.id,
+        "url": camera.url if with_secrets else redact_url(camera.url),
+        "name": camera.name,
+        "enabled": camera.enabled,
+        "target_fps": camera.target_fps,
+        "transport": camera.transport,
+        "loop": camera.loop,
+        "lines": [{"name": n.name, "start": list(n.start), "end": list(n.end)} for n in camera.lines],
+        "zones": [
+            {"name": n.name, "polygon": [list(p) for p in n.polygon], "min_inside_s": n.min_inside_s}
+            for n in camera.zones
+        ],
+    }
+
+
+def _polygon_area(polygon: list[Point]) -> float:
+    following = polygon[1:] + polygon[:1]
+    return sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(polygon, following, strict=True)) / 2
+
+
+def _schemes() -> str:
+    return ", ".join(f"{scheme}:" for scheme in URL_SCHEMES)
+
+
+def _explain(where: str, error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")
+        message = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{where}: {place}: {message}" if place else f"{where}: {message}")
+    return "\n".join(lines)

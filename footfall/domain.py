@@ -1,0 +1,276 @@
+"""The domain's words: records that every part shares; knows nothing of video, models, databases or HTTP."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+Point = tuple[float, float]
+"""x, y as shares of the picture's width and height, origin top left, in [0, 1]."""
+
+Direction = Literal["in", "out"]
+"""`in` is towards the side where cross(end - start, p - start) >= 0: to the right of start→end on screen."""
+
+VisitOutcome = Literal["left", "lost"]
+"""How a visit ended: the person was seen leaving the zone, or was lost from view inside it."""
+
+Transport = Literal["tcp", "udp"]
+
+NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_.=-]{0,63}$"
+"""What a camera id, line or zone may be called: safe as a label value, a path part and a URL part."""
+
+_NAME = re.compile(NAME_PATTERN)
+
+
+def is_name(text: str) -> bool:
+    """Tell whether `text` may name a camera, line or zone.
+
+    >>> is_name("gate-2"), is_name("../etc"), is_name("")
+    (True, False, False)
+    """
+    return _NAME.fullmatch(text) is not None
+
+
+class CameraState(StrEnum):
+    """What a camera is doing; every second outside `live` and `degraded` is uncovered, never "zero people"."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    DEGRADED = "degraded"  # pictures come, but many are broken
+    STALLED = "stalled"  # connected, no picture could be decoded in time
+    OFFLINE = "offline"  # refused, unreachable or gone
+    AUTH_FAILED = "auth_failed"
+    NOT_FOUND = "not_found"
+    DISABLED = "disabled"
+    ENDED = "ended"  # a file that is not looped was read to its end
+
+
+class DropReason(StrEnum):
+    """Why a received frame was not analysed."""
+
+    CORRUPT = "corrupt"  # the decoder marked it broken
+    RATE = "rate"  # the camera sends more than its target rate asks for
+    SUPERSEDED = "superseded"  # a newer frame of the same camera came before its turn
+    STALE = "stale"  # older than the age limit when its turn came
+    ERROR = "error"  # analysing it failed
+    STOPPED = "stopped"  # its camera was stopped or changed before its turn
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A counting line; start and end differ."""
+
+    name: str
+    start: Point
+    end: Point
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """An area in which people are counted.
+
+    Attributes:
+        polygon: at least three corners.
+        min_inside_s: a stay shorter than this is no visit.
+    """
+
+    name: str
+    polygon: tuple[Point, ...]
+    min_inside_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """A camera as configured.
+
+    Attributes:
+        url: the source; may hold a password and is therefore never part of the representation.
+        target_fps: analyses a second aimed at; fewer when the camera sends fewer.
+        transport: of RTSP media.
+        loop: a file starts again at its end and plays at its own rate.
+    """
+
+    id: str
+    url: str = field(repr=False)
+    name: str = ""
+    enabled: bool = True
+    target_fps: float = 5.0
+    transport: Transport = "tcp"
+    loop: bool = False
+    lines: tuple[Line, ...] = ()
+    zones: tuple[Zone, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture of one camera.
+
+    Attributes:
+        sequence: number of the frame since the camera was started, from 0.
+        picture: (H, W, 3) uint8, BGR.
+        received_at: when it was decoded here; aware UTC. Event times come from it, never from the stream's clock.
+        received_s: the same moment on the clock that durations use: monotonic for live sources, the position in the
+            film for files; seconds.
+    """
+
+    camera_id: str
+    sequence: int
+    picture: NDArray[np.uint8]
+    received_at: datetime
+    received_s: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """People found in one frame, strongest first; N may be 0.
+
+    Attributes:
+        boxes_px: (N, 4) float32; x0, y0, x1, y1 in source-frame pixels, origin top left.
+        scores: (N,) float32; confidence in [0, 1].
+    """
+
+    boxes_px: NDArray[np.float32]
+    scores: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tracks:
+    """People followed, as seen in one frame; N may be 0.
+
+    Attributes:
+        ids: (N,) int64; from 1, mean nothing outside one run of one camera.
+        boxes_px: (N, 4) float32; x0, y0, x1, y1 in source-frame pixels, origin top left.
+        scores: (N,) float32; confidence in [0, 1].
+    """
+
+    ids: NDArray[np.int64]
+    boxes_px: NDArray[np.float32]
+    scores: NDArray[np.float32]
+
+
+_EVENT_NAMESPACE: Final = uuid.UUID("5f5c9a0e-6a1b-5d0e-9c55-2f6f6f746661")
+
+
+def event_id(run_id: str, camera_id: str, sequence: int) -> str:
+    """Name an event for ever: the same run, camera and number give the same id, so a repeat is recognised.
+
+    >>> event_id("r", "gate", 1) == event_id("r", "gate", 1) != event_id("r", "gate", 2)
+    True
+    """
+    return uuid.uuid5(_EVENT_NAMESPACE, f"{run_id}/{camera_id}/{sequence}").hex
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """Somebody crossed a line.
+
+    Attributes:
+        id: stable; storing the same event twice stores it once.
+        at: interpolated moment of crossing; aware UTC.
+        undoes: id of the crossing that this one takes back (a U-turn). Both stay in the gross counts; neither is in
+            the effective counts.
+    """
+
+    id: str
+    camera_id: str
+    line: str
+    direction: Direction
+    at: datetime
+    track_id: int
+    undoes: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneVisit:
+    """Somebody's finished stay in a zone.
+
+    Attributes:
+        entered_at: aware UTC.
+        left_at: when the person left or was last seen inside; aware UTC.
+        dwell_s: seconds from one to the other, by a clock that never steps.
+    """
+
+    id: str
+    camera_id: str
+    zone: str
+    entered_at: datetime
+    left_at: datetime
+    dwell_s: float
+    outcome: VisitOutcome
+    track_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Seconds of one minute in which a camera was watched; increments add up.
+
+    Attributes:
+        minute_at: start of the minute; aware UTC.
+        watched_s: to be added to what is stored; in [0, 60].
+        analysed: frames analysed, to be added.
+    """
+
+    camera_id: str
+    minute_at: datetime
+    watched_s: float
+    analysed: int
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """A camera came into a state.
+
+    Attributes:
+        detail: one line for people; holds no secret.
+    """
+
+    camera_id: str
+    state: CameraState
+    at: datetime
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameStatistics:
+    """What one frame looks like and what was found on it: the raw material of drift checks.
+
+    Attributes:
+        at: receive time; aware UTC.
+        values: statistic → value; names are `footfall.vision.statistics.STATISTIC_NAMES`; a statistic that does not
+            exist for this frame (confidence without a detection) is absent.
+    """
+
+    camera_id: str
+    at: datetime
+    values: Mapping[str, float]
+
+
+Record = Crossing | ZoneVisit | Coverage | StateChange | FrameStatistics
+"""Everything that the service makes durable."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """A detector that can be used.
+
+    Attributes:
+        name: folder name in the models folder, or `embedded`.
+        sha256: of `model.onnx`; hexadecimal.
+        threshold: confidence under which a detection is dropped.
+    """
+
+    name: str
+    sha256: str
+    threshold: float
+    licence: str
+    description: str = ""

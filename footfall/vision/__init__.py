@@ -1,0 +1,1 @@
+"""What can be said about pixels; no network and no database."""

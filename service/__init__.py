@@ -1,0 +1,1 @@
+"""Cameras in, counts out: capture, scheduling, analysis, records, API, pages and metrics; runs for months."""
