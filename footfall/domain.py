@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     import numpy as np
     from numpy.typing import NDArray
@@ -136,11 +136,13 @@ class Detections:
 
     Attributes:
         boxes_px: (N, 4) float32; x0, y0, x1, y1 in source-frame pixels, origin top left.
-        scores: (N,) float32; confidence in [0, 1].
+        scores: (N,) float32; confidence in [0, 1]; may go below `threshold`, for whoever can use weak finds.
+        threshold: from this confidence up a find is a person; set for the model by its `model.json`.
     """
 
     boxes_px: NDArray[np.float32]
     scores: NDArray[np.float32]
+    threshold: float = 0.25
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,517 @@
+"""Finds people on pictures with a trusted model folder; the only file that knows the inference runtimes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+
+import cv2
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from footfall.domain import Detections, ModelVersion
+from footfall.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+Runtime = Literal["onnxruntime", "openvino"]
+
+MODEL_FILE: Final = "model.onnx"
+CARD_FILE: Final = "model.json"
+_PADDING_GREY: Final = 114  # what YOLO models were trained with
+
+
+class NmsSettings(BaseModel):
+    """How overlapping boxes of one person become one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    iou: float = Field(0.6, gt=0, le=1, description="Of two boxes that overlap more than this the weaker goes.")
+    max_detections: int = Field(300, ge=1, le=10_000, description="Most people in one frame.")
+
+
+class ModelCard(BaseModel):
+    """`model.json`: all that serving must know about `model.onnx`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal["footfall-detector/1"] = "footfall-detector/1"
+    name: str = Field(min_length=1, max_length=64)
+    description: str = ""
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of model.onnx.")
+    input_name: str = Field(description="Input tensor: (N, 3, H, W) float32, RGB, 0–1.")
+    stride: int = Field(32, ge=1, le=256, description="Height and width must be multiples of this.")
+    class_names: list[str] = Field(min_length=1, max_length=10_000)
+    person_classes: list[int] = Field(min_length=1, description="Which classes are people.")
+    threshold: float = Field(0.25, ge=0, le=1, description="A person is confirmed at this confidence.")
+    low_threshold: float = Field(
+        0.1, ge=0, le=1, description="Weaker finds down to this may only continue a person already followed."
+    )
+    nms: NmsSettings = Field(default_factory=NmsSettings)
+    data_digest: str = Field("unknown", description="Digest of the data that it was trained on.")
+    licence: str = Field("unknown", description="SPDX name of the licence of the weights.")
+    source: str = Field("", description="Where it came from, or the command that made it.")
+
+
+class Detector(Protocol):
+    """Whatever finds people on pictures."""
+
+    version: ModelVersion
+    runtime: str
+
+    def detect(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+        """Find the people on each picture.
+
+        Args:
+            pictures: (H, W, 3) uint8 BGR each; sizes may differ; may be empty.
+
+        Returns:
+            One entry per picture, strongest first; confidences from the model card's `low_threshold` up.
+        """
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hexadecimal digest of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Read and check `model.json`.
+
+    Raises:
+        ModelError: no such file, not understood, or no person class.
+    """
+    path = folder / CARD_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(
+            f"model {folder.name!r}: {path.name} cannot be read ({type(error).__name__}); expected a model folder with "
+            f"{MODEL_FILE} and {CARD_FILE}, as `footfall models import` makes it"
+        ) from None
+    try:
+        card = ModelCard.model_validate(json.loads(text))
+    except (json.JSONDecodeError, ValidationError) as error:
+        first = error.errors()[0] if isinstance(error, ValidationError) else None
+        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else "not JSON"
+        raise ModelError(
+            f"model {folder.name!r}: {path.name} is not understood ({what}); the model is refused"
+        ) from None
+    wrong = [index for index in card.person_classes if not 0 <= index < len(card.class_names)]
+    if wrong:
+        raise ModelError(
+            f"model {folder.name!r}: person class {wrong[0]} does not exist, there are {len(card.class_names)} "
+            "classes; the model is refused"
+        )
+    return card
+
+
+def check_onnx(content: bytes, *, name: str) -> None:
+    """Refuse what is no self-contained ONNX file; reads the protobuf fields itself, executes nothing.
+
+    Raises:
+        ModelError: a pickle or archive in disguise, or weights kept in other files (which could be any file of this
+            machine).
+    """
+    if content[:2] in {b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"}:
+        raise ModelError(
+            f"model {name!r}: is a Python pickle or zip archive, expected ONNX; it was not opened, because loading it "
+            "could run code (for a .pt file: `footfall models import FILE.pt`)"
+        )
+    try:
+        graph = _first(_fields(content), 7)
+        external = any(
+            any(number == 13 or (number, value) == (14, 1) for number, value in _fields(initializer))
+            for initializer in _all_tensors(graph)
+        )
+    except (ValueError, IndexError, TypeError):
+        raise ModelError(f"model {name!r}: is not an ONNX file (cannot be parsed); the model is refused") from None
+    if external:
+        raise ModelError(
+            f"model {name!r}: keeps weights in other files (external data), expected one self-contained ONNX file; "
+            "the model is refused"
+        )
+
+
+def _fields(message: bytes) -> list[tuple[int, int | bytes]]:
+    """Split a protobuf message into (field number, value); nested messages stay bytes."""
+    found: list[tuple[int, int | bytes]] = []
+    at = 0
+    while at < len(message):
+        key, at = _varint(message, at)
+        number, kind = key >> 3, key & 7
+        value: int | bytes
+        if kind == 0:
+            value, at = _varint(message, at)
+        elif kind in {1, 5}:
+            size = 8 if kind == 1 else 4
+            value, at = message[at : at + size], at + size
+        elif kind == 2:
+            size, at = _varint(message, at)
+            value, at = message[at : at + size], at + size
+        else:
+            raise ValueError(kind)
+        if at > len(message) or number == 0:
+            raise ValueError(number)
+        found.append((number, value))
+    return found
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[at]
+        value |= (byte & 0x7F) << shift
+        at += 1
+        if not byte & 0x80:
+            return value, at
+        shift += 7
+        if shift > 63:
+            raise ValueError(shift)
+
+
+def _first(fields: list[tuple[int, int | bytes]], number: int) -> bytes:
+    for found, value in fields:
+        if found == number and isinstance(value, bytes):
+            return value
+    raise ValueError(number)
+
+
+def _all_tensors(graph: bytes) -> list[bytes]:
+    """Every TensorProto of a GraphProto: initializers, and tensors in attributes, subgraphs included."""
+    tensors: list[bytes] = []
+    for number, value in _fields(graph):
+        if not isinstance(value, bytes):
+            continue
+        if number == 5:
+            tensors.append(value)
+        elif number == 1:  # GraphProto.node
+            for node_number, attribute in _fields(value):
+                if node_number != 5 or not isinstance(attribute, bytes):
+                    continue
+                for kind, content in _fields(attribute):
+                    if kind in {5, 10} and isinstance(content, bytes):  # AttributeProto.t, .tensors
+                        tensors.append(content)
+                    elif kind in {6, 11} and isinstance(content, bytes):  # AttributeProto.g, .graphs
+                        tensors.extend(_all_tensors(content))
+    return tensors
+
+
+@dataclass(frozen=True, slots=True)
+class Letterbox:
+    """How a picture was fitted into the detector's input: scaled evenly, then padded.
+
+    Attributes:
+        scale: input pixels per picture pixel.
+        left_px, top_px: padding in input pixels.
+    """
+
+    scale: float
+    left_px: int
+    top_px: int
+
+
+def input_shape(width_px: int, height_px: int, *, longer_px: int, stride: int) -> tuple[int, int]:
+    """Return the (height, width) of the smallest allowed input that holds the scaled picture.
+
+    >>> input_shape(1920, 1080, longer_px=640, stride=32), input_shape(480, 360, longer_px=640, stride=32)
+    ((384, 640), (480, 640))
+    """
+    scale = longer_px / max(width_px, height_px)
+
+    def fit(length_px: int) -> int:
+        return max(stride, -(-round(length_px * scale) // stride) * stride)
+
+    return fit(height_px), fit(width_px)
+
+
+def letterbox_into(picture: NDArray[np.uint8], target: NDArray[np.uint8]) -> Letterbox:
+    """Scale `picture` evenly into `target`, centred on grey.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        target: (h, w, 3) uint8; overwritten.
+    """
+    height, width = picture.shape[:2]
+    target_height, target_width = target.shape[:2]
+    scale = min(target_height / height, target_width / width)
+    new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
+    left, top = (target_width - new_width) // 2, (target_height - new_height) // 2
+    target[:top] = target[top + new_height :] = _PADDING_GREY
+    target[top : top + new_height, :left] = target[top : top + new_height, left + new_width :] = _PADDING_GREY
+    inner = target[top : top + new_height, left : left + new_width]
+    if (new_width, new_height) == (width, height):
+        inner[:] = picture
+    else:
+        interpolation = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
+        inner[:] = cv2.resize(picture, (new_width, new_height), interpolation=interpolation)
+    return Letterbox(scale, left, top)
+
+
+def decode_predictions(
+    predictions: NDArray[np.float32],
+    letterbox: Letterbox,
+    picture_shape: tuple[int, int],
+    card: ModelCard,
+) -> Detections:
+    """Turn one frame's raw output into people.
+
+    Args:
+        predictions: (4 + classes, anchors) float32; cx, cy, w, h in input pixels, then class scores.
+        picture_shape: height, width of the source frame.
+
+    Returns:
+        At most `card.nms.max_detections` people, strongest first, boxes clipped to the picture.
+    """
+    scores = predictions[[4 + index for index in card.person_classes]].max(axis=0)
+    keep = np.flatnonzero(scores >= card.low_threshold)
+    scores = scores[keep]
+    center_x, center_y, width, height = predictions[:4, keep].astype(np.float32)
+    boxes = np.stack((center_x - width / 2, center_y - height / 2, center_x + width / 2, center_y + height / 2), axis=1)
+    boxes[:, 0::2] = (boxes[:, 0::2] - letterbox.left_px) / letterbox.scale
+    boxes[:, 1::2] = (boxes[:, 1::2] - letterbox.top_px) / letterbox.scale
+    picture_height, picture_width = picture_shape
+    boxes[:, 0::2] = boxes[:, 0::2].clip(0, picture_width)
+    boxes[:, 1::2] = boxes[:, 1::2].clip(0, picture_height)
+    order = np.argsort(-scores, kind="stable")
+    boxes, scores = boxes[order], scores[order]
+    real = ((boxes[:, 2] - boxes[:, 0]) >= 1) & ((boxes[:, 3] - boxes[:, 1]) >= 1) & np.isfinite(boxes).all(axis=1)
+    boxes, scores = boxes[real], scores[real]
+    chosen = non_maximum_suppression(boxes, card.nms.iou)[: card.nms.max_detections]
+    return Detections(np.ascontiguousarray(boxes[chosen]), np.ascontiguousarray(scores[chosen]), card.threshold)
+
+
+def non_maximum_suppression(boxes: NDArray[np.float32], iou: float) -> NDArray[np.intp]:
+    """Greedy suppression.
+
+    Args:
+        boxes: (N, 4) x0, y0, x1, y1, strongest first; N may be 0.
+        iou: of two boxes that overlap more than this the weaker goes.
+
+    Returns:
+        Indices that stay, strongest first.
+    """
+    overlaps = pairwise_iou(boxes, boxes)
+    alive = np.ones(len(boxes), dtype=bool)
+    for index in range(len(boxes)):
+        if alive[index]:
+            alive[index + 1 :] &= overlaps[index, index + 1 :] <= iou
+    return np.flatnonzero(alive)
+
+
+def pairwise_iou(first: NDArray[np.floating[Any]], second: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """Intersection over union of each box of `first` (N, 4) with each of `second` (M, 4): (N, M) in [0, 1].
+
+    >>> pairwise_iou(np.array([[0.0, 0, 2, 2]]), np.array([[1.0, 0, 3, 2], [5, 5, 6, 6]])).round(2)
+    array([[0.33, 0.  ]], dtype=float32)
+    """
+    left_top = np.maximum(first[:, None, :2], second[None, :, :2])
+    right_bottom = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    intersection = (right_bottom - left_top).clip(min=0).prod(axis=2)
+    area_first = (first[:, 2:] - first[:, :2]).prod(axis=1)
+    area_second = (second[:, 2:] - second[:, :2]).prod(axis=1)
+    union = area_first[:, None] + area_second[None, :] - intersection
+    overlap: NDArray[np.float32] = (intersection / np.maximum(union, 1e-9)).astype(np.float32)
+    return overlap
+
+
+class YoloDetector:
+    """A YOLO-shaped ONNX model behind the `Detector` protocol; see `load_detector`."""
+
+    def __init__(self, card: ModelCard, network: _Network, *, input_size: int) -> None:
+        self.card = card
+        self.version = ModelVersion(
+            name=card.name,
+            sha256=card.sha256,
+            threshold=card.threshold,
+            licence=card.licence,
+            description=card.description,
+        )
+        self.runtime = network.runtime
+        self._network = network
+        self._input_size = network.fixed_size or input_size
+        self._is_square = network.fixed_size is not None
+        self._check_output()
+
+    def detect(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+        """Find the people on each picture; see `Detector.detect`."""
+        found: list[Detections | None] = [None] * len(pictures)
+        groups: dict[tuple[int, int], list[int]] = {}
+        for index, picture in enumerate(pictures):
+            groups.setdefault(self._input_shape(picture), []).append(index)
+        for (height, width), indices in groups.items():
+            canvas = np.empty((len(indices), height, width, 3), dtype=np.uint8)
+            letterboxes = [letterbox_into(pictures[i], canvas[n]) for n, i in enumerate(indices)]
+            outputs = self._network.run(_to_input(canvas))
+            for n, index in enumerate(indices):
+                shape = pictures[index].shape
+                found[index] = decode_predictions(outputs[n], letterboxes[n], (shape[0], shape[1]), self.card)
+        return [each for each in found if each is not None]
+
+    def _input_shape(self, picture: NDArray[np.uint8]) -> tuple[int, int]:
+        if self._is_square:
+            return self._input_size, self._input_size
+        height, width = picture.shape[:2]
+        return input_shape(width, height, longer_px=self._input_size, stride=self.card.stride)
+
+    def _check_output(self) -> None:
+        side = self._input_size if self._is_square else max(2 * self.card.stride, 64)
+        output = self._network.run(np.zeros((1, 3, side, side), dtype=np.float32))
+        rows = 4 + len(self.card.class_names)
+        if output.ndim != 3 or output.shape[0] != 1 or output.shape[1] != rows:
+            raise ModelError(
+                f"model {self.card.name!r}: output has shape {output.shape}, expected (1, {rows}, anchors): 4 box "
+                f"numbers and one score for each of the {len(self.card.class_names)} classes; the model is refused"
+            )
+        if not np.isfinite(output).all():
+            raise ModelError(f"model {self.card.name!r}: output holds NaN or infinity on a grey picture; it is refused")
+
+
+def _to_input(canvas: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(N, H, W, 3) uint8 BGR → (N, 3, H, W) float32 RGB in [0, 1]."""
+    count, height, width, _ = canvas.shape
+    tensor = np.empty((count, 3, height, width), dtype=np.float32)
+    for index in range(count):
+        for channel in range(3):
+            np.multiply(
+                canvas[index, :, :, 2 - channel], np.float32(1 / 255), out=tensor[index, channel], casting="unsafe"
+            )
+    return tensor
+
+
+class _Network(Protocol):
+    runtime: str
+    fixed_size: int | None
+
+    def run(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]: ...
+
+
+class _OnnxRuntimeNetwork:
+    def __init__(self, content: bytes, card: ModelCard, threads: int) -> None:
+        import onnxruntime  # noqa: PLC0415  0.2 s and 40 MB that not every command needs
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or os.cpu_count() or 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # Threads that spin while they wait take the cores from decoding.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(content, options, providers=_providers(onnxruntime))
+        except Exception as error:  # noqa: BLE001  the runtime's own exceptions have no common base
+            first_line = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+            raise ModelError(
+                f"model {card.name!r}: ONNX Runtime cannot load it ({first_line}); it is refused"
+            ) from None
+        names = [entry.name for entry in self._session.get_inputs()]
+        if card.input_name not in names:
+            raise ModelError(f"model {card.name!r}: has no input {card.input_name!r}, only {names}; it is refused")
+        self._input_name = card.input_name
+        self._output_name = self._session.get_outputs()[0].name
+        shape = self._session.get_inputs()[names.index(card.input_name)].shape
+        self.fixed_size = _fixed_size(shape, card)
+        self.runtime = f"onnxruntime/{self._session.get_providers()[0]}"
+        self._is_single = isinstance(shape[0], int)
+
+    def run(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
+        parts = np.split(tensor, len(tensor)) if self._is_single and len(tensor) > 1 else [tensor]
+        outputs = [self._session.run([self._output_name], {self._input_name: part})[0] for part in parts]
+        result: NDArray[np.float32] = np.concatenate(outputs) if len(outputs) > 1 else outputs[0]
+        return result
+
+
+def _providers(onnxruntime: Any) -> list[str]:  # noqa: ANN401  the module itself
+    wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
+    available = onnxruntime.get_available_providers()
+    return [name for name in wanted if name in available]
+
+
+def _fixed_size(shape: Sequence[Any], card: ModelCard) -> int | None:
+    """Side of a model whose input size is baked in; None when height and width are free."""
+    if len(shape) != 4:
+        raise ModelError(
+            f"model {card.name!r}: input has {len(shape)} dimensions, expected 4 (N, 3, H, W); it is refused"
+        )
+    height, width = shape[2], shape[3]
+    if not isinstance(height, int) or not isinstance(width, int):
+        return None
+    if height != width:
+        raise ModelError(
+            f"model {card.name!r}: input is fixed to {height}x{width}, expected a free size or a square; it is refused"
+        )
+    return height
+
+
+class _OpenVinoNetwork:
+    runtime = "openvino/CPU"
+
+    def __init__(self, content: bytes, card: ModelCard, threads: int) -> None:
+        try:
+            import openvino  # noqa: PLC0415  optional
+        except ImportError:
+            raise ModelError(
+                "runtime 'openvino' is not installed; install it with `pip install footfall[openvino]` or set "
+                "FOOTFALL_RUNTIME=onnxruntime"
+            ) from None
+        core = openvino.Core()
+        try:
+            model = core.read_model(content)
+            shape = [
+                None if each.is_dynamic else each.get_length() for each in model.input(card.input_name).partial_shape
+            ]
+            self.fixed_size = _fixed_size(shape, card)
+            self._compiled = core.compile_model(
+                model, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads or os.cpu_count() or 1}
+            )
+        except RuntimeError as error:
+            first_line = str(error).splitlines()[0][:200]
+            raise ModelError(f"model {card.name!r}: OpenVINO cannot load it ({first_line}); it is refused") from None
+        self._input_name = card.input_name
+
+    def run(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
+        result: NDArray[np.float32] = self._compiled({self._input_name: tensor})[0]
+        return result
+
+
+def load_detector(
+    path: Path, *, runtime: Runtime = "onnxruntime", threads: int = 0, input_size: int = 640
+) -> YoloDetector:
+    """Load a model folder after checking it; the bytes that were checked are the bytes that run.
+
+    Args:
+        path: folder with `model.onnx` and `model.json`.
+        threads: of the runtime; 0 takes one per core.
+        input_size: longer side of the network's input in pixels; ignored by models with a fixed size.
+
+    Raises:
+        ModelError: anything about the folder is not as its `model.json` says.
+    """
+    card = read_card(path)
+    onnx_path = path / MODEL_FILE
+    try:
+        if onnx_path.is_symlink():
+            raise ModelError(f"model {path.name!r}: {MODEL_FILE} is a link, expected a file; the model is refused")
+        content = onnx_path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"model {path.name!r}: {MODEL_FILE} cannot be read ({type(error).__name__})") from None
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != card.sha256:
+        raise ModelError(
+            f"model {path.name!r}: {MODEL_FILE} has sha256 {digest[:12]}…, {CARD_FILE} says {card.sha256[:12]}…; the "
+            "file was changed or only half copied and is refused"
+        )
+    check_onnx(content, name=card.name)
+    network: _Network = (
+        _OpenVinoNetwork(content, card, threads)
+        if runtime == "openvino"
+        else _OnnxRuntimeNetwork(content, card, threads)
+    )
+    return YoloDetector(card, network, input_size=input_size)

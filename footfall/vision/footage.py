@@ -1,0 +1,122 @@
+"""Films as frames, as fast as they can be read; knows no camera, no waiting and no model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, Self
+
+import av
+import numpy as np
+
+from footfall.domain import Frame
+from footfall.errors import NotFoundError, SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import TracebackType
+
+_FILM_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""A film has no wall time of its own: its events are told from here."""
+
+
+@dataclass(slots=True)
+class FootageCounts:
+    """What became of a film's frames.
+
+    Attributes:
+        received: that came out of the decoder.
+        corrupt: of these, broken ones that were left out.
+        skipped: of these, left out because a lower rate was asked for.
+    """
+
+    received: int = 0
+    corrupt: int = 0
+    skipped: int = 0
+
+
+class Footage:
+    """A film on disk; use as a context manager.
+
+    Args:
+        fps: frames a second to give; None gives all. Frames are chosen by their time, evenly, never invented.
+
+    Raises:
+        NotFoundError: there is no such file.
+        SourceError: it is no film.
+    """
+
+    def __init__(self, path: Path, *, fps: float | None = None) -> None:
+        self.path = path
+        self.counts = FootageCounts()
+        self._fps = fps
+        if not path.is_file():
+            raise NotFoundError(f"film {str(path)!r}: there is no such file")
+        try:
+            self._container = av.open(str(path))
+            self._stream = self._container.streams.video[0]
+        except (av.error.FFmpegError, IndexError, ValueError) as error:
+            raise SourceError(f"film {str(path)!r}: no video could be read ({type(error).__name__})") from None
+        self._stream.thread_type = "AUTO"
+
+    @property
+    def native_fps(self) -> float:
+        """Frames a second as the film announces them; 25 when it says nothing."""
+        return float(self._stream.average_rate or 25)
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height."""
+        return self._stream.width, self._stream.height
+
+    @property
+    def expected_frames(self) -> int | None:
+        """How many frames the film announces; None when it says nothing."""
+        return self._stream.frames or None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._container.close()
+
+    def frames(self) -> Iterator[Frame]:
+        """Give the chosen frames; `received_s` is the position in the film, `received_at` counts from 1970."""
+        native_s = 1 / self.native_fps
+        last_s = -native_s
+        next_due_s = 0.0
+        for index, decoded in enumerate(self._decode()):
+            self.counts.received += 1
+            # Some films number frames badly or not at all: then they are evenly spaced.
+            at_s = index * native_s if decoded.time is None else float(decoded.time)
+            if at_s <= last_s:
+                at_s = last_s + native_s
+            last_s = at_s
+            if decoded.is_corrupt:
+                self.counts.corrupt += 1
+                continue
+            if self._fps is not None:
+                if at_s + native_s / 2 < next_due_s:
+                    self.counts.skipped += 1
+                    continue
+                next_due_s = max(next_due_s + 1 / self._fps, at_s - 1 / self._fps)
+            yield Frame(
+                camera_id=self.path.stem,
+                sequence=index,
+                picture=decoded.to_ndarray(format="bgr24").astype(np.uint8, copy=False),
+                received_at=_FILM_START + timedelta(seconds=at_s),
+                received_s=at_s,
+            )
+
+    def _decode(self) -> Iterator[av.VideoFrame]:
+        try:
+            yield from self._container.decode(self._stream)
+        except av.error.EOFError:
+            return
+        except av.error.FFmpegError as error:
+            raise SourceError(
+                f"film {str(self.path)!r}: broken after {self.counts.received} frames ({type(error).__name__})"
+            ) from None

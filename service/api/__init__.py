@@ -1,0 +1,1 @@
+"""What other programs and the pages ask of the service, over HTTP; knows no video, model or SQL."""

@@ -1,0 +1,54 @@
+"""Logging in to the pages and out again; the token goes in once and never comes back."""
+
+from typing import Final
+
+from anyio import CapacityLimiter, sleep
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from service.api.auth import COOKIE, SESSION_S, Sessions, session_cookie
+from service.api.problems import RESPONSES, ProblemError
+
+router = APIRouter(tags=["login"], responses=RESPONSES)
+
+FAILED_LOGIN_DELAY_S: Final = 0.5
+
+
+class Login(BaseModel):
+    """What the login page sends."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    token: SecretStr = Field(max_length=4096, description="The API token.")
+
+
+@router.post("/login", status_code=204, summary="Log in")
+async def log_in(login: Login, request: Request, response: Response) -> None:
+    """Set the session cookie; a wrong token is answered slowly with 401."""
+    sessions: Sessions = request.app.state.sessions
+    if not sessions.is_needed:
+        return
+    if not sessions.is_token(login.token.get_secret_value().strip()):
+        limiter: CapacityLimiter = request.app.state.login_limiter
+        async with limiter:  # guesses wait for one another
+            await sleep(FAILED_LOGIN_DELAY_S)
+        raise ProblemError(401, "the token is not the one set for this service")
+    response.set_cookie(
+        COOKIE,
+        sessions.start(),
+        max_age=SESSION_S,
+        path="/",
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+
+
+@router.post("/logout", status_code=204, summary="Log out")
+async def log_out(request: Request, response: Response) -> None:
+    """End the session; its cookie is worth nothing afterwards."""
+    sessions: Sessions = request.app.state.sessions
+    cookie = session_cookie(request.headers)
+    if cookie is not None:
+        sessions.end(cookie)
+    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")

@@ -1,0 +1,49 @@
+"""What the API works with; builds nothing."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+if TYPE_CHECKING:
+    from footfall.config import Settings
+    from footfall.stores.database import Database
+    from footfall.vision.detector import Detector
+    from service.fleet import Fleet
+    from service.live import EventBus, LiveBoard
+    from service.metrics import Metrics
+    from service.recorder import Recorder
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The running parts behind the API.
+
+    Attributes:
+        detector: gives the detector in use now; it may be swapped at any time.
+        config_lock: held while a camera is read, changed and stored, so that no change is lost.
+        stopping: set when the server shuts down; long answers end then.
+    """
+
+    settings: "Settings"
+    database: "Database"
+    fleet: "Fleet"
+    live: "LiveBoard"
+    events: "EventBus"
+    metrics: "Metrics"
+    recorder: "Recorder"
+    detector: "Callable[[], Detector]"
+    config_lock: threading.Lock = field(default_factory=threading.Lock)
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    """Return the parts of the application that a request or WebSocket came to."""
+    services: Services = connection.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(services_of)]

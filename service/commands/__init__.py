@@ -1,0 +1,1 @@
+"""The commands of `footfall`, one file each."""

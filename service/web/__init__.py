@@ -1,0 +1,1 @@
+"""The pages people look at; they get every figure from the API."""

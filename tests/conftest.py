@@ -1,0 +1,51 @@
+"""What every test may use: the development footage, a tiny real detector, and films of figures whose truth is exact."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))  # `tests/support` is imported by name
+
+FOOTAGE_DIR = Path(os.environ.get("FOOTFALL_TEST_DATA", ROOT.parent / "shared" / "data"))
+
+
+def pytest_report_header() -> str:
+    if FOOTAGE_DIR.is_dir():
+        return f"footage: {FOOTAGE_DIR}"
+    return f"footage: ABSENT ({FOOTAGE_DIR} is no folder; set FOOTFALL_TEST_DATA): tests marked `footage` will not run"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if FOOTAGE_DIR.is_dir():
+        return
+    reason = f"development footage absent: {FOOTAGE_DIR}"
+    for item in items:
+        if item.get_closest_marker("footage"):
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not FOOTAGE_DIR.is_dir():
+        terminalreporter.write_line(
+            "NOT RUN: every test marked `footage`; the figures on real footage are unproven in this run", red=True
+        )
+
+
+@pytest.fixture(scope="session")
+def footage() -> Path:
+    """Folder of the development footage."""
+    assert FOOTAGE_DIR.is_dir(), f"development footage absent: {FOOTAGE_DIR}"
+    return FOOTAGE_DIR
+
+
+@pytest.fixture(scope="session")
+def figure_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Model folder of a tiny real ONNX detector that finds the figures of `support.figures`."""
+    from support.figures import write_figure_model
+
+    return write_figure_model(tmp_path_factory.mktemp("models") / "figures")
