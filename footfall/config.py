@@ -224,11 +224,13 @@ def check_source_url(url: str) -> None:
             return
         raise ValueError(f"url: not a camera URL or a file path; expected one of {_schemes()} or a file path")
     if scheme.lower() not in URL_SCHEMES:
-        raise ValueError(f"url: scheme {scheme[:20]!r} is not supported; expected one of {_schemes()} or a file path")
+        shown = scheme[:20] if re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme) else "***"
+        raise ValueError(f"url: scheme {shown!r} is not supported; expected one of {_schemes()} or a file path")
     if scheme.lower() in {"rtsp", "rtsps", "http", "https"}:
         shown = redact_url(url).partition("://")[2].rpartition("@")[2]
         if not re.match(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\])(?::\d{1,5})?(?:[/?#]|$)", shown):
-            raise ValueError(f"url: no host in {redact_url(url)!r}; expected {scheme}://[user:password@]host[:port]/path")
+            # Not shown, not even masked: without a host nobody can tell where a password ends.
+            raise ValueError(f"url: no host after {scheme.lower()}://; expected [user:password@]host[:port]/path")
     elif not rest:
         raise ValueError(f"url: nothing after {scheme}://; expected a path")
 

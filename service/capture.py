@@ -299,7 +299,7 @@ class CameraReader:
 
     def _watch(self) -> None:
         timeout_s = self._settings.stall_timeout_s
-        while not self._clock.wait(self._stopped, min(1.0, timeout_s / 5)):
+        while not self._clock.wait(self._stopped, min(0.5, timeout_s / 10)):
             with self._state_lock:
                 dark_s = self._clock.monotonic() - self._last_picture_s
                 if self._state in _WATCHED and dark_s > timeout_s:

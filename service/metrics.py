@@ -155,8 +155,8 @@ class Metrics:
         self.frames_received.labels(camera.id)
         self.frames_analysed.labels(camera.id)
         self.watched_seconds.labels(camera.id)
-        for reason in DropReason:
-            self.frames_dropped.labels(camera.id, reason.value)
+        for drop_reason in DropReason:
+            self.frames_dropped.labels(camera.id, drop_reason.value)
         for reason in RECONNECT_REASONS:
             self.reconnects.labels(camera.id, reason)
         self.frame_age_seconds.labels(camera.id)

@@ -8,7 +8,6 @@ caught; let such machines reach nothing but the cameras' network.
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import ssl
 from typing import TYPE_CHECKING, Final
@@ -36,13 +35,17 @@ class UnreachableError(SourceError):
         self.reason = reason
 
 
-def refuse_redirects(url: str, *, timeout_s: float, clock: Clock) -> None:
+def refuse_redirects(url: str, *, timeout_s: float, clock: Clock) -> socket.socket:
     """Connect to an `rtsp://` or `rtsps://` camera, ask OPTIONS and DESCRIBE without a password, and look for a 3xx.
 
     Any other answer, 401 among them, is left to whoever opens the camera.
 
     Args:
         timeout_s: for all of it together.
+
+    Returns:
+        The connection, to be closed once the camera is open: some servers build the stream for DESCRIBE, tear it down
+        when the asker hangs up, and answer 503 meanwhile.
 
     Raises:
         UnreachableError: no connection.
@@ -66,17 +69,24 @@ def refuse_redirects(url: str, *, timeout_s: float, clock: Clock) -> None:
         fault = UnreachableError(f"{shown}: cannot be reached ({error.strerror or type(error).__name__})", "error")
     if fault is not None:  # raised here, so that no system error hangs on to it
         raise fault
-    with contextlib.closing(connection):
-        conversation = _Conversation(connection, shown, deadline_s, clock)
-        for method in ("OPTIONS", "DESCRIBE"):
-            status, location = conversation.ask(method, bare)
-            if status is None:
-                return
-            if 300 <= status < 400 and _endpoint(location) != target:
-                raise RedirectRefusedError(
-                    f"{shown}: answers {status} and leads to another address ({redact_url(location)[:200]!r}); "
-                    "followed, the password would go there too; give the final address if you trust it"
-                )
+    try:
+        _ask_without_password(_Conversation(connection, shown, deadline_s, clock), bare, target, shown)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _ask_without_password(conversation: _Conversation, url: str, target: tuple[str, int], shown: str) -> None:
+    for method in ("OPTIONS", "DESCRIBE"):
+        status, location = conversation.ask(method, url)
+        if status is None:
+            return
+        if 300 <= status < 400 and _endpoint(location) != target:
+            raise RedirectRefusedError(
+                f"{shown}: answers {status} and leads to another address ({redact_url(location)[:200]!r}); "
+                "followed, the password would go there too; give the final address if you trust it"
+            )
 
 
 def _endpoint(url: str) -> tuple[str, int] | None:

@@ -6,6 +6,7 @@ and raised outside the `except` block so that libav's exception hangs on to no t
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -152,14 +153,15 @@ def open_source(
     # PyAV's default; repeated, as another library in this process may have turned libav's own log on.
     av.logging.set_level(None)
     place, form, options = _for_libav(url, transport, open_timeout_s)
-    if url.lower().startswith(("rtsp://", "rtsps://")):
-        refuse_redirects(url, timeout_s=open_timeout_s, clock=clock)
     options["max_pixels"] = str(max_pixels)
     fault: SourceError | None = None
-    try:
-        container = av.open(place, format=form, options=options, timeout=(open_timeout_s, read_timeout_s))
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        fault = _translate(error, url, during="opening")
+    with ExitStack() as meanwhile:
+        if url.lower().startswith(("rtsp://", "rtsps://")):
+            meanwhile.enter_context(refuse_redirects(url, timeout_s=open_timeout_s, clock=clock))
+        try:
+            container = av.open(place, format=form, options=options, timeout=(open_timeout_s, read_timeout_s))
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            fault = _translate(error, url, during="opening")
     if fault is not None:
         raise fault
     try:

@@ -58,6 +58,7 @@ def create_app(services: Services, *, now_s: Callable[[], float] = time.time) ->
     add_pages(
         app,
         cameras=services.database.cameras,
+        camera=services.database.camera,
         has_login=sessions.is_needed,
     )
     app.add_middleware(Guard, sessions=sessions, is_loopback=services.settings.is_loopback)

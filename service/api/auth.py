@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-PUBLIC_PATHS: Final = frozenset({"/healthz", "/readyz", "/login", "/static/footfall.css", "/static/login.js"})
+PUBLIC_PATHS: Final = frozenset(
+    {"/healthz", "/readyz", "/login", "/static/footfall.css", "/static/login.js", "/static/icon.svg"}
+)
 """The reviewed list: these hold no data. Everything else asks for the token when one is set."""
 
 COOKIE: Final = "footfall_session"
@@ -86,7 +88,9 @@ class Sessions:
     def is_valid(self, cookie: str) -> bool:
         """Tell whether the cookie was made here, is not too old and was not ended."""
         body, _, signature = cookie.rpartition(".")
-        if not self.is_needed or not hmac.compare_digest(self._sign(body).encode(), signature.encode("utf-8", "replace")):
+        if not self.is_needed or not hmac.compare_digest(
+            self._sign(body).encode(), signature.encode("utf-8", "replace")
+        ):
             return False
         _, expires, nonce = body.split(".")  # signed, so its form is ours
         with self._lock:
@@ -177,10 +181,11 @@ class Guard:
         except Exception as error:
             # Only code lines: an error's text may hold what was sent.
             trace = "".join(traceback.format_tb(error.__traceback__)[-3:])
-            log.error("request failed", path=path, method=scope["method"], error=type(error).__name__, trace=trace)
+            name = type(error).__name__
+            log.error("request failed", path=path, method=scope["method"], error=name, trace=trace)  # noqa: TRY400
             if started:
                 raise
-            answer = problem_response(500, f"a fault of Footfall ({type(error).__name__}); it was logged", path)
+            answer = problem_response(500, f"a fault of Footfall ({name}); it was logged", path)
             await answer(scope, receive, secured)
 
     def _refuse(self, scope: Scope, headers: Headers, refusal: _Refusal) -> Response:

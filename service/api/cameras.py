@@ -17,7 +17,7 @@ from service.api.services import Services, ServicesDep
 router = APIRouter(prefix="/api/v1/cameras", tags=["cameras"], responses=RESPONSES)
 
 Model = TypeVar("Model", bound=BaseModel)
-Part = TypeVar("Part", Line, Zone)
+Part = TypeVar("Part", bound=Line | Zone)
 CameraId = Annotated[str, Path(pattern=NAME_PATTERN, description="Id of the camera.")]
 PartName = Annotated[str, Path(pattern=NAME_PATTERN, description="Name of the line or zone.")]
 

@@ -79,7 +79,7 @@ class Span(BaseModel):
     cameras: list[str] | None
 
 
-def span(  # noqa: D417  the query parameters describe themselves
+def span(
     services: ServicesDep,
     bucket: Annotated[Bucket, Query(description="Length of a bucket.")] = "hour",
     since: Annotated[AwareDatetime | None, Query(description="Start; default: 60 buckets before `until`.")] = None,
@@ -106,7 +106,8 @@ def span(  # noqa: D417  the query parameters describe themselves
     rows = parts * ((end - start) / _BUCKET[bucket] + 1)
     if rows > MAX_ROWS:
         raise invalid(
-            "since", f"the answer would have {rows:.0f} rows, at most {MAX_ROWS} are given; ask for less or a longer bucket"
+            "since",
+            f"the answer would have {rows:.0f} rows, at most {MAX_ROWS} are given; ask for less or a longer bucket",
         )
     return Span(since=start, until=end, bucket=bucket, cameras=camera)
 
@@ -118,7 +119,10 @@ Accept = Annotated[str, Header(description="`text/csv` gives CSV.")]
 
 @router.get("/counts", response_model=CountsAnswer, responses=_CSV, summary="Counts of lines")
 def read_counts(
-    services: ServicesDep, asked: SpanDep, accept: Accept = "", format: Format = None  # noqa: A002  the public name
+    services: ServicesDep,
+    asked: SpanDep,
+    accept: Accept = "",
+    format: Format = None,  # noqa: A002  the public name
 ) -> CountsAnswer | Response:
     """Return one row per camera, line and bucket; a bucket without people has a row too, with its coverage."""
     rows = [
@@ -145,7 +149,10 @@ def read_counts(
 
 @router.get("/zone-counts", response_model=ZoneCountsAnswer, responses=_CSV, summary="Counts of zones")
 def read_zone_counts(
-    services: ServicesDep, asked: SpanDep, accept: Accept = "", format: Format = None  # noqa: A002  the public name
+    services: ServicesDep,
+    asked: SpanDep,
+    accept: Accept = "",
+    format: Format = None,  # noqa: A002  the public name
 ) -> ZoneCountsAnswer | Response:
     """Return one row per camera, zone and bucket."""
     rows = [

@@ -46,7 +46,7 @@ class EventPageAnswer(BaseModel):
 
 
 @router.get("/events", summary="Crossings and visits, oldest first")
-def read_events(
+def read_events(  # noqa: PLR0917  query parameters, given by name
     services: ServicesDep,
     after: Annotated[int, Query(ge=0, le=2**63 - 1, description="Cursor of the last event already known.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000, description="Most events in the answer.")] = 100,

@@ -86,7 +86,7 @@ def read_snapshot(
     response_class=StreamingResponse,
     responses={200: {"content": {"multipart/x-mixed-replace": {}}}},
 )
-async def stream(
+async def stream(  # noqa: PLR0917  query parameters, given by name
     request: Request,
     camera_id: CameraId,
     services: ServicesDep,
@@ -102,7 +102,15 @@ async def stream(
             503, f"{MAX_STREAMS} streams are open already; try later or use snapshots", headers={"Retry-After": "5"}
         )
     return StreamingResponse(
-        _pictures(services, camera_id, width, quality, 1 / fps, limiter, request.app.state.waiter_limiter),
+        _pictures(
+            services,
+            camera_id,
+            width=width,
+            quality=quality,
+            interval_s=1 / fps,
+            limiter=limiter,
+            waiters=request.app.state.waiter_limiter,
+        ),
         media_type=f"multipart/x-mixed-replace; boundary={_BOUNDARY}",
         headers={"Cache-Control": "no-store"},
     )
@@ -111,6 +119,7 @@ async def stream(
 async def _pictures(
     services: Services,
     camera_id: str,
+    *,
     width: int | None,
     quality: int,
     interval_s: float,

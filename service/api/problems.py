@@ -104,9 +104,7 @@ def add_problem_handlers(app: FastAPI) -> None:
         detail = f"{field}: {error.detail}" if field else error.detail
         if type(error) is HTTPException and error.status_code == 404:
             detail = "no such path; the paths there are: /api/v1/openapi.json"
-        return problem_response(
-            error.status_code, detail, request.url.path, errors=errors, headers=error.headers
-        )
+        return problem_response(error.status_code, detail, request.url.path, errors=errors, headers=error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:

@@ -35,7 +35,9 @@ class ApiServer:
             self._socket.bind((host, port))
         except OSError as error:
             self._socket.close()
-            raise FootfallError(f"cannot listen on {host}:{port}: {error.strerror}; choose another FOOTFALL_PORT") from None
+            raise FootfallError(
+                f"cannot listen on {host}:{port}: {error.strerror}; choose another FOOTFALL_PORT"
+            ) from None
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
         config = uvicorn.Config(

@@ -1,7 +1,6 @@
 """What the API works with; builds nothing."""
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,8 +8,11 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
-    from footfall.config import Settings
+    from collections.abc import Callable
+
     from footfall.stores.database import Database
+
+    from footfall.config import Settings
     from footfall.vision.detector import Detector
     from service.fleet import Fleet
     from service.live import EventBus, LiveBoard

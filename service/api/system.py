@@ -17,7 +17,7 @@ from service.api.services import Services, ServicesDep
 router = APIRouter(tags=["system"], responses=RESPONSES)
 
 _READY_TIMEOUT_S: Final = 2.0
-_METRICS_TYPE: Final = "text/plain; version=1.0.0; charset=utf-8; escaping=underscores"
+_METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class ModelAnswer(BaseModel):

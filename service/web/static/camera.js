@@ -1,0 +1,146 @@
+// One camera: its stream, totals, people now and events; the editor is in editor.js.
+import { api, clockText, isWatched, localMidnight, make, repeat, showCoverage, showState, sinceText, stateText } from "./common.js";
+import { Editor } from "./editor.js";
+
+const MAX_EVENTS = 30;
+const byId = (id) => document.getElementById(id);
+const cameraId = byId("camera").dataset.camera;
+const base = `/api/v1/cameras/${cameraId}`;
+const picture = byId("picture");
+const message = byId("stage-message");
+let state = "connecting";
+byId("since").textContent = sinceText();
+
+// Picture
+const openStream = () => { picture.src = `${base}/stream.mjpg?width=1280&t=${Date.now()}`; };
+picture.addEventListener("error", () => { setTimeout(openStream, 2000); });
+openStream();
+
+repeat(async () => {
+  const now = await api(`${base}/live`);
+  state = now.state;
+  showState(byId("state"), now.state, now.detail);
+  byId("rate").textContent = isWatched(now.state) ? `· ${now.fps.toFixed(1)} analyses a second` : "";
+  byId("people").textContent = now.people ?? "–";
+  const hasPicture = picture.naturalWidth > 0;
+  picture.classList.toggle("shown", hasPicture);
+  message.hidden = isWatched(state) && hasPicture;
+  message.textContent = isWatched(state) ? "Waiting for a picture"
+    : `${stateText(state)}${now.detail ? `: ${now.detail}` : ""}`;
+  const zones = Object.entries(now.people_in_zone || {});
+  byId("zones").replaceChildren(...zones.map(([zone, people]) => make("div", {}, make("dt", {}, zone), make("dd", {}, String(people)))));
+}, 1000);
+
+// Totals
+async function showTotals() {
+  const query = `bucket=hour&camera=${cameraId}&since=${localMidnight().toISOString()}`;
+  const { rows } = await api(`/api/v1/counts?${query}`);
+  const lines = new Map();
+  const hours = new Map();
+  for (const row of rows) {
+    const sum = lines.get(row.line) || { in: 0, out: 0, effectiveIn: 0, effectiveOut: 0 };
+    sum.in += row.in;
+    sum.out += row.out;
+    sum.effectiveIn += row.effective_in;
+    sum.effectiveOut += row.effective_out;
+    lines.set(row.line, sum);
+    hours.set(row.bucket_at, row);
+  }
+  byId("lines").replaceChildren(...[...lines].map(([name, sum]) => make("tr", { "data-line": name },
+    make("td", {}, name),
+    make("td", { class: "strong" }, sum.in.toLocaleString()),
+    make("td", { class: "strong" }, sum.out.toLocaleString()),
+    make("td", { title: "In and out without people who turned back" }, `${sum.effectiveIn.toLocaleString()} / ${sum.effectiveOut.toLocaleString()}`))));
+  byId("no-lines").hidden = lines.size > 0;
+  let watched = 0, seconds = 0;
+  for (const row of hours.values()) { watched += row.watched_s; seconds += row.seconds; }
+  if (lines.size) showCoverage(byId("coverage-bar"), byId("coverage"), watched, seconds);
+  byId("coverage").parentElement.hidden = lines.size === 0;
+}
+repeat(showTotals, 3000);
+
+// Events
+const list = byId("events");
+const known = new Set();
+
+function row(event) {
+  const time = (iso) => make("time", { datetime: iso, title: new Date(iso).toLocaleString() }, clockText(iso));
+  if (event.type === "crossing") {
+    const turned = event.undoes ? " (turned back)" : "";
+    return make("li", {}, make("span", { class: `tag tag-${event.direction}` }, event.direction),
+      make("span", {}, `${event.line}${turned}`), time(event.at));
+  }
+  if (event.type === "visit") {
+    const outcome = event.outcome === "left" ? "left" : "lost from view";
+    return make("li", {}, make("span", { class: "tag tag-zone" }, "zone"),
+      make("span", {}, `${event.zone}: ${event.dwell_s.toFixed(0)} s, ${outcome}`), time(event.left_at));
+  }
+  return make("li", {}, make("span", { class: "tag tag-state" }, "state"), make("span", {}, stateText(event.state)), time(event.at));
+}
+
+function add(event) {
+  if (event.id) {
+    if (known.has(event.id)) return;
+    known.add(event.id);
+  }
+  list.prepend(row(event));
+  while (list.children.length > MAX_EVENTS) list.lastElementChild.remove();
+  byId("no-events").hidden = true;
+}
+
+const loadEvents = async () => { for (const event of (await api(`${base}/events?limit=20`)).reverse()) add(event); };
+
+let waitMs = 500;
+function listen() {
+  const scheme = location.protocol === "https:" ? "wss" : "ws";
+  const socket = new WebSocket(`${scheme}://${location.host}/api/v1/events/live?camera=${cameraId}`);
+  socket.addEventListener("open", () => {
+    waitMs = 500;
+    byId("socket-state").textContent = "live";
+    loadEvents().catch(() => null); // what came while nobody listened
+  });
+  socket.addEventListener("message", (received) => {
+    const event = JSON.parse(received.data);
+    add(event);
+    if (event.type === "crossing") showTotals().catch(() => null);
+  });
+  socket.addEventListener("close", () => {
+    byId("socket-state").textContent = "reconnecting";
+    setTimeout(listen, waitMs);
+    waitMs = Math.min(waitMs * 2, 15000);
+  });
+}
+listen();
+
+// Pause and remove
+byId("enable").addEventListener("click", async (event) => {
+  const enabled = event.target.dataset.enabled !== "true";
+  await api(base, { method: "PATCH", body: { enabled } });
+  event.target.dataset.enabled = String(enabled);
+  event.target.textContent = enabled ? "Pause" : "Resume";
+});
+byId("remove").addEventListener("click", async () => {
+  if (!confirm("Remove this camera? Its counts stay.")) return;
+  await api(base, { method: "DELETE" });
+  location.assign("/");
+});
+
+// Editor
+const editor = new Editor({
+  stage: byId("stage"), picture, overlay: byId("overlay"), panel: byId("editor"), list: byId("shapes"), help: byId("editor-help"),
+  problem: byId("editor-problem"), drawLine: byId("draw-line"), drawZone: byId("draw-zone"), cancel: byId("editor-cancel"),
+  save: byId("editor-save"),
+  onSave: async (lines, zones) => {
+    await api(base, { method: "PATCH", body: { lines, zones } });
+    await showTotals();
+  },
+  onClose: () => { byId("edit").setAttribute("aria-expanded", "false"); byId("edit").focus(); },
+});
+
+async function edit() {
+  const camera = await api(base);
+  byId("edit").setAttribute("aria-expanded", "true");
+  editor.open(camera.lines, camera.zones);
+}
+byId("edit").addEventListener("click", () => { if (byId("editor").hidden) edit(); else editor.close(); });
+if (location.hash === "#edit") edit();

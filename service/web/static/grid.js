@@ -1,0 +1,157 @@
+// The grid: states and counts of all cameras; pictures only of tiles that can be seen.
+import { api, isWatched, localMidnight, percent, repeat, showCoverage, showState, sinceText } from "./common.js";
+
+const PICTURE_MS = 500;
+const tiles = new Map();
+const visible = new Set();
+const text = (id, value) => { document.getElementById(id).textContent = value; };
+
+const watcher = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    const id = entry.target.dataset.camera;
+    if (entry.isIntersecting) visible.add(id);
+    else visible.delete(id);
+  }
+}, { rootMargin: "100px" });
+
+for (const element of document.querySelectorAll(".tile")) {
+  const find = (selector) => element.querySelector(selector);
+  tiles.set(element.dataset.camera, {
+    element, image: find("img"), empty: find("[data-empty]"), pill: find(".pill"), detail: find("[data-detail]"),
+    idText: find("[data-detail]").textContent, in: find("[data-in]"), out: find("[data-out]"), now: find("[data-now]"),
+    bar: find("[data-bar]"), coverage: find("[data-coverage]"), state: "connecting", sequence: null, shown: null,
+  });
+  watcher.observe(element);
+}
+text("since", `counted ${sinceText()}`);
+
+repeat(async () => {
+  const cameras = await api("/api/v1/live");
+  let live = 0;
+  for (const camera of cameras) {
+    if (isWatched(camera.state)) live += 1;
+    const tile = tiles.get(camera.camera);
+    if (!tile) continue;
+    tile.state = camera.state;
+    tile.sequence = camera.sequence;
+    showState(tile.pill, camera.state, camera.detail);
+    tile.now.textContent = camera.people === null ? "–" : camera.people;
+    tile.detail.textContent = isWatched(camera.state) || !camera.detail ? tile.idText : camera.detail;
+    tile.detail.title = tile.detail.textContent;
+    if (!isWatched(camera.state)) {
+      tile.image.hidden = true;
+      tile.empty.hidden = false;
+      tile.empty.textContent = camera.detail || "No picture";
+      tile.shown = null;
+    }
+  }
+  text("total-live", `${live} / ${cameras.length}`);
+}, 1000);
+
+repeat(async () => {
+  const { rows } = await api(`/api/v1/counts?bucket=hour&since=${localMidnight().toISOString()}`, { timeoutMs: 30000 });
+  const sums = new Map();
+  for (const row of rows) {
+    const sum = sums.get(row.camera) || { in: 0, out: 0, hours: new Map() };
+    sum.in += row.in;
+    sum.out += row.out;
+    sum.hours.set(row.bucket_at, row); // coverage belongs to the camera: every line repeats it
+    sums.set(row.camera, sum);
+  }
+  let all = { in: 0, out: 0, watched: 0, seconds: 0 };
+  for (const [id, sum] of sums) {
+    let watched = 0, seconds = 0;
+    for (const row of sum.hours.values()) { watched += row.watched_s; seconds += row.seconds; }
+    all = { in: all.in + sum.in, out: all.out + sum.out, watched: all.watched + watched, seconds: all.seconds + seconds };
+    const tile = tiles.get(id);
+    if (!tile) continue;
+    tile.in.textContent = sum.in.toLocaleString();
+    tile.out.textContent = sum.out.toLocaleString();
+    showCoverage(tile.bar, tile.coverage, watched, seconds);
+  }
+  text("total-in", sums.size ? all.in.toLocaleString() : "–");
+  text("total-out", sums.size ? all.out.toLocaleString() : "–");
+  text("total-coverage", all.seconds > 0 ? percent(Math.min(1, all.watched / all.seconds)) : "–");
+}, 3000);
+
+// At most three pictures on their way at once: browsers allow six connections, and the figures need theirs.
+async function refresh(tile) {
+  try {
+    const width = Math.min(960, Math.ceil(tile.element.clientWidth * Math.min(devicePixelRatio, 2)));
+    const sequence = tile.sequence;
+    const answer = await fetch(`/api/v1/cameras/${tile.element.dataset.camera}/snapshot.jpg?width=${width}`,
+      { signal: AbortSignal.timeout(5000) });
+    if (!answer.ok) return;
+    const address = URL.createObjectURL(await answer.blob());
+    const old = tile.image.src;
+    tile.image.src = address;
+    await tile.image.decode().catch(() => null);
+    if (old.startsWith("blob:")) URL.revokeObjectURL(old);
+    tile.shown = sequence;
+    tile.image.hidden = !isWatched(tile.state);
+    tile.empty.hidden = isWatched(tile.state);
+  } catch { /* the next round tries again; the banner tells when the service is away */ }
+}
+
+async function pictures() {
+  for (;;) {
+    const started = performance.now();
+    const queue = document.hidden ? [] : [...visible].map((id) => tiles.get(id)).filter((tile) => isWatched(tile.state));
+    await Promise.all([0, 1, 2].map(async () => {
+      while (queue.length) await refresh(queue.shift());
+    }));
+    await new Promise((done) => { setTimeout(done, Math.max(50, PICTURE_MS - (performance.now() - started))); });
+  }
+}
+pictures();
+
+// Adding a camera
+const dialog = document.getElementById("add-dialog");
+const form = document.getElementById("add-form");
+const problem = document.getElementById("add-problem");
+const probeAnswer = document.getElementById("probe-answer");
+const show = (element, message) => { element.textContent = message; element.hidden = !message; };
+
+document.getElementById("add").addEventListener("click", () => {
+  show(problem, "");
+  show(probeAnswer, "");
+  dialog.showModal();
+});
+document.getElementById("add-cancel").addEventListener("click", () => dialog.close());
+
+document.getElementById("probe").addEventListener("click", async (event) => {
+  show(problem, "");
+  show(probeAnswer, "Opening the stream…");
+  event.target.disabled = true;
+  try {
+    const found = await api("/api/v1/cameras/probe", {
+      method: "POST", timeoutMs: 30000,
+      body: { url: form.elements.url.value.trim(), transport: form.elements.transport.value },
+    });
+    show(probeAnswer, found.ok ? `It works: ${found.summary}` : "");
+    if (!found.ok) show(problem, found.summary);
+  } catch (error) {
+    show(probeAnswer, "");
+    show(problem, error.message);
+  }
+  event.target.disabled = false;
+});
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  show(problem, "");
+  const { url, id, name, transport, target_fps: fps, loop } = form.elements;
+  try {
+    const camera = await api("/api/v1/cameras", {
+      method: "POST",
+      body: {
+        url: url.value.trim(), id: id.value.trim(), name: name.value.trim(), transport: transport.value,
+        target_fps: Number(fps.value), loop: loop.checked,
+      },
+    });
+    location.assign(`/cameras/${camera.id}#edit`);
+  } catch (error) {
+    show(problem, error.message);
+    form.elements[error.errors?.[0]?.field]?.focus();
+  }
+});

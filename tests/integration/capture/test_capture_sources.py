@@ -1,0 +1,93 @@
+"""What a reader can read: RTSP over TCP and UDP, MJPEG over HTTP, and films at the rate they were filmed with."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from footfall.domain import CameraState
+from service.capture import CaptureSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_first_picture_comes_within_two_seconds(rtsp_server: Any, watch: Any, clip: Path, transport: str) -> None:
+    server = rtsp_server([("/gate", clip)])
+    camera = watch(server.url("/gate"), transport=transport)
+    camera.wait_until(lambda: camera.slot.peek() is not None, 2.0, "first picture")
+    frame = camera.slot.take()
+    camera.slot.ledger.analyse()
+    picture = frame.to_picture()
+    assert picture.shape == (240, 320, 3)
+    assert (frame.width_px, frame.height_px) == (320, 240)
+    assert abs((datetime.now(UTC) - frame.received_at).total_seconds()) < 2.0
+    assert abs(time.monotonic() - frame.received_s) < 2.0
+    camera.wait_for_frames(10, 5.0)
+
+
+def test_pictures_arrive_in_the_order_they_are_shown(rtsp_server: Any, watch: Any, make_clip: Any) -> None:
+    server = rtsp_server([("/gate", make_clip(b_frames=2))])
+    camera = watch(server.url("/gate"))
+    numbers: list[int] = []
+    while len(numbers) < 25:
+        camera.wait_until(lambda: camera.slot.peek() is not None, 3.0, "next picture")
+        numbers.append(round(camera.slot.take().to_picture()[:32].mean() / 8))
+        camera.slot.ledger.analyse()
+    steps = [(after - before) % 30 for before, after in pairwise(numbers)]
+    assert all(0 <= step <= 3 for step in steps), numbers
+
+
+def test_mjpeg_over_http(watch: Any, http_camera: str) -> None:
+    camera = watch(f"{http_camera}/mjpeg")
+    camera.wait_for(CameraState.LIVE, 3.0)
+    camera.wait_for_frames(5, 3.0)
+    assert camera.slot.peek().width_px == 160
+
+
+def test_http_answers_have_their_states(watch: Any, http_camera: str) -> None:
+    watch(f"{http_camera}/locked").wait_for(CameraState.AUTH_FAILED, 3.0)
+    watch(f"{http_camera}/nothing").wait_for(CameraState.NOT_FOUND, 3.0)
+
+
+def test_film_plays_at_its_rate_and_ends(watch: Any, clip: Path) -> None:
+    camera = watch(str(clip))
+    took_s = camera.wait_for(CameraState.ENDED, 8.0)
+    assert 2.5 < took_s < 5.0  # 30 pictures at 10/s
+    assert camera.counts.received == 30
+    assert [frame_at - camera.frames[0][0] for frame_at, _ in camera.frames][-1] == pytest.approx(2.9, abs=0.3)
+    assert camera.reader.join(1.0)
+    assert camera.reconnects == []
+
+
+def test_film_that_is_looped_goes_on_without_a_pause(watch: Any, make_clip: Any) -> None:
+    film = make_clip(pictures=10, fps=20)
+    camera = watch(film.as_uri(), loop=True)
+    camera.wait_for_frames(35, 5.0)
+    times_s = [at_s for at_s, _ in camera.frames]
+    assert max(after - before for before, after in pairwise(times_s)) < 0.5
+    assert times_s[34] - times_s[0] == pytest.approx(34 / 20, abs=0.4)
+    assert camera.states == [CameraState.CONNECTING, CameraState.LIVE]
+
+
+def test_missing_film_is_not_found(watch: Any, tmp_path: Path) -> None:
+    camera = watch(str(tmp_path / "missing.mp4"))
+    camera.wait_for(CameraState.NOT_FOUND, 2.0)
+
+
+def test_large_pictures_are_refused_before_they_are_decoded(watch: Any, clip: Path) -> None:
+    camera = watch(str(clip), settings=CaptureSettings(max_pixels=320 * 200))
+    camera.wait_for(CameraState.OFFLINE, 2.0)
+    assert "max_pixels" in camera.changes[-1].detail
+    assert camera.counts.received == 0
+
+
+def test_playlist_in_a_file_opens_nothing_else(watch: Any, clip: Path, tmp_path: Path) -> None:
+    playlist = tmp_path / "list.mp4"
+    playlist.write_text(f"ffconcat version 1.0\nfile {clip.as_uri()}\n")
+    watch(str(playlist)).wait_for(CameraState.OFFLINE, 2.0)
