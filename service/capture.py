@@ -249,7 +249,7 @@ class CameraReader:
             if self._stopped.is_set():
                 return
             if picture is not None:
-                if not source.is_live and not pacer.wait_for(picture.position_s, source.announced_fps):
+                if source.is_paced and not pacer.wait_for(picture.position_s, source.announced_fps):
                     return
                 self._take(picture)
             if picture is not None and picture.width_px:

@@ -34,6 +34,9 @@ _ADVICE: Final[tuple[tuple[type[FootfallError], str], ...]] = (
 )
 
 
+_BURST_S: Final = 0.3
+
+
 @dataclass(frozen=True, slots=True)
 class ProbeReport:
     """What a source is, or why not.
@@ -117,8 +120,8 @@ def _measure(
     clock: Clock,
 ) -> ProbeReport:
     opened_s = clock.monotonic()
-    corrupt = healthy = 0
-    first_s = last_s = 0.0
+    corrupt = healthy = before = 0
+    first_s = last_s = first_picture_s = 0.0
     width, height = source.width_px, source.height_px
     for picture in source.pictures():
         now_s = clock.monotonic()
@@ -127,9 +130,12 @@ def _measure(
         elif picture is not None:
             width, height = picture.width_px, picture.height_px
             # A film is read as fast as it goes: only its own clock tells its rate.
-            last_s = now_s if source.is_live else picture.position_s or 0.0
+            last_s = picture.position_s or 0.0 if source.is_paced else now_s
             if not healthy:
-                first_s, first_picture_s = last_s, now_s - started_s
+                first_picture_s = now_s - started_s
+            # A camera's first pictures come in a burst: they waited while the stream was looked at.
+            if not healthy or (not source.is_paced and now_s - started_s - first_picture_s < _BURST_S):
+                first_s, before = last_s, healthy
             healthy += 1
         if healthy and last_s - first_s >= measure_s:
             break
@@ -146,7 +152,7 @@ def _measure(
         width_px=width,
         height_px=height,
         announced_fps=source.announced_fps,
-        measured_fps=round((healthy - 1) / (last_s - first_s), 2) if last_s > first_s else None,
+        measured_fps=round((healthy - 1 - before) / (last_s - first_s), 2) if last_s > first_s else None,
         transport=transport,
         first_picture_s=round(first_picture_s, 3),
         corrupt_pictures=corrupt,

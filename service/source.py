@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 _FILM_FORMATS: Final = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,h264,hevc,ogg,asf,mjpeg,mpjpeg"
 """What a file may be. Playlists are not among them: they could name any other file or host."""
 _HTTP_FORMATS: Final = f"hls,{_FILM_FORMATS}"
+_STREAMED_FORMATS: Final = {"mpjpeg", "mjpeg", "mpegts", "flv"}
+"""Over HTTP these come as the camera films."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,14 +71,15 @@ class VideoSource:
         codec: its short name, as in `h264`.
         width_px: as announced; 0 when the source does not say before the first picture.
         announced_fps: None when the source does not say; it may lie.
-        is_live: False for films: they end, and play at the rate they were filmed with.
+        is_paced: its pictures come as fast as they are read, and must be held back to the rate they were filmed with:
+            films, and HLS, which comes a segment of several seconds at a time.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream, *, url: str, is_live: bool) -> None:
+    def __init__(self, container: InputContainer, stream: VideoStream, *, url: str) -> None:
         self._container = container
         self._stream = stream
         self._url = url
-        self.is_live = is_live
+        self.is_paced = is_film(url) or (_is_http(url) and container.format.name not in _STREAMED_FORMATS)
         self.codec = stream.codec_context.name
         self.width_px = stream.codec_context.width
         self.height_px = stream.codec_context.height
@@ -181,6 +184,10 @@ def is_film(url: str) -> bool:
     return not found or scheme.lower() == "file"
 
 
+def _is_http(url: str) -> bool:
+    return url.lower().startswith(("http://", "https://"))
+
+
 def _for_libav(url: str, transport: Transport, open_timeout_s: float) -> tuple[str, str | None, dict[str, str]]:
     """Return what to open, as which format (None: by its content), and libav's options."""
     scheme = url.partition("://")[0].lower() if "://" in url else "file"
@@ -229,10 +236,9 @@ def _checked(container: InputContainer, url: str, max_pixels: int) -> VideoSourc
     context.options = {"max_pixels": str(max_pixels)}
     # One thread: frame threads hold pictures back, and fifty cameras share these cores.
     context.thread_count = 1
-    is_live = not is_film(url)
-    if is_live:
+    if not is_film(url):
         context.flags |= av.codec.context.Flags.low_delay.value
-    return VideoSource(container, stream, url=url, is_live=is_live)
+    return VideoSource(container, stream, url=url)
 
 
 def _decoded(frame: VideoFrame) -> DecodedPicture:
@@ -273,7 +279,7 @@ _FAULTS: Final[tuple[tuple[tuple[type[Exception], ...], Callable[[str], SourceEr
 def _translate(error: Exception, url: str, *, during: str) -> SourceError:
     """Return the fault in our own words, without the URL's secrets and without a link to `error`."""
     shown = redact_url(url)
-    opens_http = during == "opening" and url.lower().startswith("http")
+    opens_http = during == "opening" and _is_http(url)
     for kinds, build in _FAULTS:
         if isinstance(error, kinds):
             return build(shown)

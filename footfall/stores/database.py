@@ -144,7 +144,8 @@ class Database:
             self._engine = sa.create_engine(self._url, connect_args=arguments, hide_parameters=True, pool_pre_ping=True)
         except (SQLAlchemyError, ImportError) as error:
             raise StoreError(
-                f"database_url: {self.kind} cannot be used ({type(error).__name__}); PostgreSQL needs the `postgres` extra"
+                f"database_url: {self.kind} cannot be used ({type(error).__name__}); "
+                "PostgreSQL needs the `postgres` extra"
             ) from None
         if self.kind == "sqlite":
             sa.event.listen(self._engine, "connect", _prepare_sqlite)

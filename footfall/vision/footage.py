@@ -1,9 +1,10 @@
-"""Films as frames, as fast as they can be read; knows no camera, no waiting and no model."""
+"""Films read as frames, as fast as it goes, and written; knows no camera, no waiting and no model."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Self
 
 import av
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
+
+    from numpy.typing import NDArray
 
 _FILM_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """A film has no wall time of its own: its events are told from here."""
@@ -120,3 +123,60 @@ class Footage:
             raise SourceError(
                 f"film {str(self.path)!r}: broken after {self.counts.received} frames ({type(error).__name__})"
             ) from None
+
+
+class FilmWriter:
+    """Writes pictures as an H.264 film; use as a context manager.
+
+    Args:
+        fps: at which the film plays; each picture is shown at its own time.
+
+    Raises:
+        SourceError: the file cannot be written.
+    """
+
+    def __init__(self, path: Path, *, fps: float) -> None:
+        self._path = path
+        self._fps = fps
+        try:
+            self._container = av.open(str(path), "w")
+        except (av.error.FFmpegError, ValueError, OSError) as error:
+            raise SourceError(
+                f"film {str(path)!r}: cannot be written ({type(error).__name__}); expected a name that ends in .mp4"
+            ) from None
+        self._stream: av.VideoStream | None = None
+        self._first_s = 0.0
+        self._last_tick = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._stream is not None:
+            self._container.mux(self._stream.encode())
+        self._container.close()
+
+    def write(self, picture: NDArray[np.uint8], at_s: float) -> None:
+        """Append a picture.
+
+        Args:
+            picture: (H, W, 3) uint8 BGR; sizes are cut to even numbers, and all are brought to the first one's size.
+            at_s: later than the one before, or the picture is left out.
+        """
+        if self._stream is None:
+            height, width = picture.shape[:2]
+            self._stream = self._container.add_stream("libx264", rate=Fraction(self._fps).limit_denominator(1000))
+            self._stream.width, self._stream.height, self._stream.pix_fmt = width & ~1, height & ~1, "yuv420p"
+            self._stream.codec_context.time_base = Fraction(1, 1000)
+            self._first_s = at_s
+        tick = round((at_s - self._first_s) * 1000)
+        if tick <= self._last_tick:
+            return
+        self._last_tick = tick
+        frame = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(
+            width=self._stream.width, height=self._stream.height, format="yuv420p"
+        )
+        frame.pts, frame.time_base = tick, Fraction(1, 1000)
+        self._container.mux(self._stream.encode(frame))

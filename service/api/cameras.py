@@ -114,9 +114,8 @@ def change_camera(camera_id: CameraId, change: CameraChange, services: ServicesD
 def remove_camera(camera_id: CameraId, services: ServicesDep) -> None:
     """Stop watching a camera and forget its configuration; its counts and events stay."""
     with services.config_lock:
-        services.database.camera(camera_id)
-        services.fleet.remove(camera_id)
         services.database.delete_camera(camera_id)
+        services.fleet.remove(camera_id)
 
 
 @router.get("/{camera_id}/lines", summary="List a camera's lines", tags=["lines and zones"])

@@ -52,8 +52,8 @@ class ZoneCountAnswer(BaseModel):
     camera: str
     zone: str
     bucket_at: datetime = Field(description="Start of the bucket; UTC.")
-    entries: int
-    exits: int = Field(description="Stays that ended with the person seen leaving.")
+    visits: int = Field(description="Stays that ended in the bucket.")
+    left: int = Field(description="Stays that ended with the person seen leaving.")
     lost: int = Field(description="Stays that ended with the person lost from view inside.")
     mean_dwell_s: float | None = Field(description="Mean of the finished stays; null when there is none.")
     watched_s: float = Field(description="Seconds in which the camera was watched.")
@@ -160,8 +160,8 @@ def read_zone_counts(
             camera=row.camera_id,
             zone=row.zone,
             bucket_at=row.bucket_at,
-            entries=row.entries,
-            exits=row.exits,
+            visits=row.visits,
+            left=row.left,
             lost=row.lost,
             mean_dwell_s=None if row.mean_dwell_s is None else round(row.mean_dwell_s, 2),
             watched_s=round(row.watched_s, 3),

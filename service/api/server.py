@@ -38,6 +38,7 @@ class ApiServer:
             raise FootfallError(
                 f"cannot listen on {host}:{port}: {error.strerror}; choose another FOOTFALL_PORT"
             ) from None
+        self.app = app
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
         config = uvicorn.Config(

@@ -10,9 +10,8 @@ from starlette.requests import HTTPConnection
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from footfall.stores.database import Database
-
     from footfall.config import Settings
+    from footfall.stores.database import Database
     from footfall.vision.detector import Detector
     from service.fleet import Fleet
     from service.live import EventBus, LiveBoard

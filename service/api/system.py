@@ -104,7 +104,7 @@ def _check(services: Services) -> None:
     except FootfallError as error:
         raise ProblemError(503, f"not ready: the model is not loaded ({type(error).__name__})") from None
     try:
-        services.database.setting("site")
+        services.database.ping()
     except FootfallError as error:
         raise ProblemError(503, f"not ready: the database does not answer ({type(error).__name__})") from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import random
 import signal
 import sys
 import threading
@@ -17,18 +18,17 @@ import typer
 from pydantic import ValidationError
 
 from footfall.config import CameraSettings, Settings, check_source_url, read_settings
-from footfall.domain import Camera, Line, Zone
+from footfall.domain import Camera, CameraState, Line, Zone
 from footfall.errors import SettingsError
 from footfall.redaction import redact_url
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from footfall.vision.drawing import FilmWriter
-
-    from footfall.domain import Crossing, ZoneVisit
+    from footfall.domain import Crossing, StateChange, ZoneVisit
     from footfall.vision.analysis import Analysis
     from footfall.vision.detector import Detector
+    from footfall.vision.footage import FilmWriter
 
 _MIDDLE = Line("middle", (0.5, 0.0), (0.5, 1.0))
 
@@ -143,9 +143,9 @@ def count(  # noqa: PLR0917  Typer's way
     with ExitStack() as stack:
         draw = None
         if video is not None:
-            from footfall.vision.drawing import FilmWriter  # noqa: PLC0415
+            from footfall.vision.footage import FilmWriter  # noqa: PLC0415
 
-            draw = stack.enter_context(FilmWriter(video, camera, fps=fps or 10.0))
+            draw = stack.enter_context(FilmWriter(video, fps=fps or 10.0))
         if is_film:
             report, tally = _count_film(camera, detector, settings, draw, every_frame=fps is None)
         else:
@@ -232,8 +232,7 @@ def _count_film(
         task = progress.add_task("counting", total=footage.expected_frames)
         for analysis in analyse_film(footage, camera, detector, uturn_window_s=settings.uturn_window_s):
             tally.add(analysis)
-            if draw is not None:
-                draw.write(analysis)
+            _draw(draw, analysis, tally)
             progress.update(task, completed=footage.counts.received)
         counts = footage.counts
     return tally.report(received=counts.received, dropped=counts.corrupt + counts.skipped), tally
@@ -246,31 +245,68 @@ def _with_rate(camera: Camera, fps: float) -> Camera:
 def _count_live(
     camera: Camera, detector: Detector, settings: Settings, draw: FilmWriter | None
 ) -> tuple[dict[str, Any], Tally]:
-    from footfall.vision.analysis import CameraAnalyser  # noqa: PLC0415
+    from footfall.vision.analysis import CameraAnalyser  # noqa: PLC0415  heavy: not for `--help`
+    from service.capture import CameraReader, CaptureSettings  # noqa: PLC0415
+    from service.clock import SystemClock  # noqa: PLC0415
+    from service.frames import FrameLedger, NewestFrame  # noqa: PLC0415
+    from service.scheduler import Scheduler  # noqa: PLC0415
 
     tally = Tally(camera)
+    clock = SystemClock()
     stop = threading.Event()
-    previous = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-    analyser = CameraAnalyser(camera, run_id=f"count-{time.time_ns()}", uturn_window_s=settings.uturn_window_s)
-    try:
-        from service.live_source import live_frames  # noqa: PLC0415
+    ledger = FrameLedger(camera.id)
+    scheduler = Scheduler(max_batch=1, max_age_s=settings.max_frame_age_s, clock=clock)
+    slot = NewestFrame(ledger, scheduler.wake)
+    scheduler.add(camera.id, slot, camera.target_fps)
 
-        with live_frames(camera, settings, stop) as (frames, ledger):
-            for frame in frames:
-                (detections,) = detector.detect([frame.picture])
-                analysis = analyser.update(frame, detections)
+    def on_state(change: StateChange) -> None:
+        print(f"{change.at:%H:%M:%S} {change.state.value} {change.detail}", file=sys.stderr)  # noqa: T201  progress
+        if change.state is CameraState.ENDED:
+            stop.set()
+
+    reader = CameraReader(
+        camera,
+        slot,
+        settings=CaptureSettings(settings.open_timeout_s, settings.stall_timeout_s, settings.max_pixels),
+        on_state=on_state,
+        on_reconnect=lambda *_: None,
+        on_frame_at=lambda *_: None,
+        rng=random.Random(),  # noqa: S311  jitter, not secrets
+        clock=clock,
+    )
+    analyser = CameraAnalyser(camera, run_id=f"count-{time.time_ns()}", uturn_window_s=settings.uturn_window_s)
+    previous = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        reader.start()
+        while not stop.is_set():
+            for scheduled in scheduler.next_batch(0.5):
+                (detections,) = detector.detect([scheduled.frame.picture])
+                analysis = analyser.update(scheduled.frame, detections)
                 ledger.analyse()
                 tally.add(analysis)
-                if draw is not None:
-                    draw.write(analysis)
+                _draw(draw, analysis, tally)
                 for crossing in analysis.crossings:
                     print(f"{crossing.at:%H:%M:%S} {crossing.line} {crossing.direction}", file=sys.stderr)  # noqa: T201
-            books = ledger.counts()
         tally.visits.extend(analyser.close())
     finally:
+        reader.stop()
+        slot.close()
+        reader.join(settings.stall_timeout_s)
         for number, handler in previous.items():
             signal.signal(number, handler)
+    books = ledger.counts()
     return tally.report(received=books.received, dropped=sum(books.dropped.values())), tally
+
+
+def _draw(film: FilmWriter | None, analysis: Analysis, tally: Tally) -> None:
+    if film is None:
+        return
+    from footfall.vision.drawing import annotate  # noqa: PLC0415  heavy: not for `--help`
+
+    totals = {line.name: {"in": 0, "out": 0} for line in tally.camera.lines}
+    for crossing in tally.crossings:
+        totals[crossing.line][crossing.direction] += 1
+    film.write(annotate(analysis, tally.camera, totals), analysis.frame.received_s)
 
 
 def _write_csv(path: Path, tally: Tally) -> None:

@@ -1,5 +1,5 @@
 // One camera: its stream, totals, people now and events; the editor is in editor.js.
-import { api, clockText, isWatched, localMidnight, make, repeat, showCoverage, showState, sinceText, stateText } from "./common.js";
+import { api, clockText, countText, isWatched, localMidnight, make, repeat, showCoverage, showState, sinceText, stateText } from "./common.js";
 import { Editor } from "./editor.js";
 
 const MAX_EVENTS = 30;
@@ -33,10 +33,10 @@ repeat(async () => {
 
 // Totals
 async function showTotals() {
-  const query = `bucket=hour&camera=${cameraId}&since=${localMidnight().toISOString()}`;
+  const query = `bucket=day&camera=${cameraId}&since=${localMidnight().toISOString()}`;
   const { rows } = await api(`/api/v1/counts?${query}`);
   const lines = new Map();
-  const hours = new Map();
+  const buckets = new Map();
   for (const row of rows) {
     const sum = lines.get(row.line) || { in: 0, out: 0, effectiveIn: 0, effectiveOut: 0 };
     sum.in += row.in;
@@ -44,16 +44,17 @@ async function showTotals() {
     sum.effectiveIn += row.effective_in;
     sum.effectiveOut += row.effective_out;
     lines.set(row.line, sum);
-    hours.set(row.bucket_at, row);
+    buckets.set(row.bucket_at, row);
   }
+  let watched = 0, seconds = 0;
+  for (const row of buckets.values()) { watched += row.watched_s; seconds += row.seconds; }
   byId("lines").replaceChildren(...[...lines].map(([name, sum]) => make("tr", { "data-line": name },
     make("td", {}, name),
-    make("td", { class: "strong" }, sum.in.toLocaleString()),
-    make("td", { class: "strong" }, sum.out.toLocaleString()),
-    make("td", { title: "In and out without people who turned back" }, `${sum.effectiveIn.toLocaleString()} / ${sum.effectiveOut.toLocaleString()}`))));
+    make("td", { class: "strong" }, countText(sum.in, watched)),
+    make("td", { class: "strong" }, countText(sum.out, watched)),
+    make("td", { title: "In and out without people who turned back" }, `${countText(sum.effectiveIn, watched)} / ${countText(sum.effectiveOut, watched)}`))));
   byId("no-lines").hidden = lines.size > 0;
-  let watched = 0, seconds = 0;
-  for (const row of hours.values()) { watched += row.watched_s; seconds += row.seconds; }
+  byId("lines").parentElement.hidden = lines.size === 0;
   if (lines.size) showCoverage(byId("coverage-bar"), byId("coverage"), watched, seconds);
   byId("coverage").parentElement.hidden = lines.size === 0;
 }

@@ -67,12 +67,17 @@ export function showState(pill, state, detail) {
   pill.title = detail || "";
 }
 
+/** A count as text; of a camera that was never watched it is unknown, not zero. */
+export const countText = (count, watched) => (watched > 0 || count > 0 ? count.toLocaleString() : "–");
+
 /** Show a share of 1 as a bar with words. */
 export function showCoverage(fill, label, watched, seconds) {
   const share = seconds > 0 ? Math.min(1, watched / seconds) : 0;
   fill.style.width = `${share * 100}%`;
   fill.classList.toggle("low", share < 0.95);
-  label.textContent = seconds > 0 ? `watched ${percent(share)} of today` : "not watched yet";
+  if (watched <= 0) label.textContent = "not watched today";
+  else if (share >= 0.01) label.textContent = `watched ${percent(share)} of today`;
+  else label.textContent = watched < 90 ? `watched ${Math.round(watched)} s today` : `watched ${Math.round(watched / 60)} min today`;
 }
 
 /** Run `job` now and again, `pauseMs` after it ended; rests while the page is hidden. */

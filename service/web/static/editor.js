@@ -145,7 +145,7 @@ export class Editor {
     this.stop();
     this.rows();
     const input = this.list.lastElementChild.querySelector("input");
-    input.focus();
+    input.focus({ preventScroll: true }); // the picture stays in view
     input.select();
   }
 

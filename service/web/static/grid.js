@@ -1,5 +1,5 @@
 // The grid: states and counts of all cameras; pictures only of tiles that can be seen.
-import { api, isWatched, localMidnight, percent, repeat, showCoverage, showState, sinceText } from "./common.js";
+import { api, countText, isWatched, localMidnight, percent, repeat, showCoverage, showState, sinceText } from "./common.js";
 
 const PICTURE_MS = 500;
 const tiles = new Map();
@@ -49,28 +49,28 @@ repeat(async () => {
 }, 1000);
 
 repeat(async () => {
-  const { rows } = await api(`/api/v1/counts?bucket=hour&since=${localMidnight().toISOString()}`, { timeoutMs: 30000 });
+  const { rows } = await api(`/api/v1/counts?bucket=day&since=${localMidnight().toISOString()}`, { timeoutMs: 30000 });
   const sums = new Map();
   for (const row of rows) {
-    const sum = sums.get(row.camera) || { in: 0, out: 0, hours: new Map() };
+    const sum = sums.get(row.camera) || { in: 0, out: 0, buckets: new Map() };
     sum.in += row.in;
     sum.out += row.out;
-    sum.hours.set(row.bucket_at, row); // coverage belongs to the camera: every line repeats it
+    sum.buckets.set(row.bucket_at, row); // coverage belongs to the camera: every line repeats it
     sums.set(row.camera, sum);
   }
   let all = { in: 0, out: 0, watched: 0, seconds: 0 };
   for (const [id, sum] of sums) {
     let watched = 0, seconds = 0;
-    for (const row of sum.hours.values()) { watched += row.watched_s; seconds += row.seconds; }
+    for (const row of sum.buckets.values()) { watched += row.watched_s; seconds += row.seconds; }
     all = { in: all.in + sum.in, out: all.out + sum.out, watched: all.watched + watched, seconds: all.seconds + seconds };
     const tile = tiles.get(id);
     if (!tile) continue;
-    tile.in.textContent = sum.in.toLocaleString();
-    tile.out.textContent = sum.out.toLocaleString();
+    tile.in.textContent = countText(sum.in, watched);
+    tile.out.textContent = countText(sum.out, watched);
     showCoverage(tile.bar, tile.coverage, watched, seconds);
   }
-  text("total-in", sums.size ? all.in.toLocaleString() : "–");
-  text("total-out", sums.size ? all.out.toLocaleString() : "–");
+  text("total-in", countText(all.in, all.watched));
+  text("total-out", countText(all.out, all.watched));
   text("total-coverage", all.seconds > 0 ? percent(Math.min(1, all.watched / all.seconds)) : "–");
 }, 3000);
 

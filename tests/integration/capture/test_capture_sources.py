@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import av
 import pytest
 
 from footfall.domain import CameraState
@@ -48,6 +49,27 @@ def test_mjpeg_over_http(watch: Any, http_camera: str) -> None:
     camera.wait_for(CameraState.LIVE, 3.0)
     camera.wait_for_frames(5, 3.0)
     assert camera.slot.peek().width_px == 160
+
+
+def test_hls_segments_are_played_at_the_rate_they_were_filmed_with(
+    watch: Any, http_folder: tuple[str, Path], clip: Path
+) -> None:
+    address, folder = http_folder
+    with (
+        av.open(str(clip)) as film,
+        av.open(str(folder / "live.m3u8"), "w", format="hls", options={"hls_time": "1"}) as playlist,
+    ):
+        copy = playlist.add_stream_from_template(film.streams.video[0])
+        for packet in film.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = copy
+                playlist.mux(packet)
+    camera = watch(f"{address}/live.m3u8")
+    camera.wait_for_frames(20, 6.0)
+    times_s = [at_s for at_s, _ in camera.frames]
+    assert times_s[19] - times_s[0] == pytest.approx(1.9, abs=0.4)
+    camera.wait_for(CameraState.OFFLINE, 5.0)  # a camera's stream that ends is a fault
+    camera.wait_until(lambda: camera.reconnects == ["ended"], 2.0)
 
 
 def test_http_answers_have_their_states(watch: Any, http_camera: str) -> None:

@@ -67,12 +67,15 @@ class FakeDatabase:
         self.stored[camera.id] = camera
 
     def delete_camera(self, camera_id: str) -> None:
+        self.camera(camera_id)
         del self.stored[camera_id]
 
     def setting(self, key: str) -> str | None:
+        return None
+
+    def ping(self) -> None:
         if self.is_away:
             raise StoreError("cannot connect to postgresql://user:geheim@db/footfall")
-        return None
 
     def counts(self, **asked: Any) -> list[Any]:
         self.asked = asked
@@ -188,7 +191,7 @@ def make_world(tmp_path: Path) -> Callable[..., World]:
             settings=Settings(data_dir=tmp_path, **settings),
             metrics=Metrics(),
             recorder=SimpleNamespace(healthy=True),  # type: ignore[arg-type]
-            detector=lambda: detector,  # type: ignore[arg-type, return-value]
+            detector=lambda: detector,
             **fakes,
         )
         return World(services, database, fleet, live, events)

@@ -81,7 +81,7 @@ def test_the_list_of_public_paths_is_the_reviewed_one() -> None:
     ],
 )
 def test_only_the_token_opens(guarded: TestClient, headers: dict[str, str], status: int) -> None:
-    encoded = {name: value.encode() for name, value in headers.items()}
+    encoded = {name.encode(): value.encode() for name, value in headers.items()}
     assert guarded.get("/api/v1/cameras", headers=encoded).status_code == status
 
 
@@ -199,7 +199,7 @@ def test_every_answer_carries_the_security_headers(client: TestClient, path: str
 
 
 @pytest.mark.parametrize("is_announced", [True, False])
-def test_a_body_that_is_too_large_is_refused(client: TestClient, is_announced: bool) -> None:
+def test_a_body_that_is_too_large_is_refused(client: TestClient, *, is_announced: bool) -> None:
     body = b" " * (MAX_BODY_BYTES + 1)
     content = body if is_announced else iter([body[:500_000]] * 3)
     headers = {"Content-Type": "application/json"}

@@ -1,0 +1,69 @@
+"""`footfall serve`, `footfall up` and `footfall check-config`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from footfall.config import Settings, SiteFile, read_settings, read_site
+from service.logs import set_up_logs
+
+ConfigOption = Annotated[Path | None, typer.Option(help="Site file (YAML); its cameras become the cameras.")]
+HostOption = Annotated[str | None, typer.Option(help="Address to listen on.")]
+PortOption = Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")]
+ModelOption = Annotated[str | None, typer.Option(help="Model name, model folder or bare YOLO .onnx file.")]
+DataOption = Annotated[Path | None, typer.Option(help="Folder for the database and models.")]
+
+
+def serve(
+    config: ConfigOption = None,
+    host: HostOption = None,
+    port: PortOption = None,
+    model: ModelOption = None,
+    data_dir: DataOption = None,
+) -> None:
+    """Count on the configured cameras until SIGTERM or Ctrl-C."""
+    settings = read_settings(host=host, port=port, model=model, data_dir=data_dir)
+    site = None if config is None else read_site(config)
+    set_up_logs(settings.log_level)
+    _run(settings, site, welcome=False)
+
+
+def up(
+    config: ConfigOption = None,
+    host: HostOption = None,
+    port: PortOption = None,
+    model: ModelOption = None,
+    data_dir: DataOption = None,
+) -> None:
+    """Run all of Footfall on this machine: SQLite, folders, no other server needed."""
+    settings = read_settings(host=host, port=port, model=model, data_dir=data_dir)
+    site = None if config is None else read_site(config)
+    set_up_logs(settings.log_level)
+    _run(settings, site, welcome=True)
+
+
+def check_config(
+    config: Annotated[Path, typer.Option(help="Site file (YAML).")],
+) -> None:
+    """Check settings and a site file; changes nothing."""
+    read_settings()
+    site = read_site(config)
+    lines = sum(len(camera.lines) for camera in site.cameras)
+    zones = sum(len(camera.zones) for camera in site.cameras)
+    typer.echo(f"{config.name}: good: site {site.site!r}, {len(site.cameras)} cameras, {lines} lines, {zones} zones")
+
+
+def _run(settings: Settings, site: SiteFile | None, *, welcome: bool) -> None:
+    from service.wiring import Service  # noqa: PLC0415  heavy: not for `--help`
+
+    service = Service(settings, site)
+    if welcome:
+        model = service.pipeline.detector.version
+        typer.echo(f"Footfall is at {service.server.url}")
+        typer.echo(f"Detector: {model.name} ({service.pipeline.detector.runtime}, {model.licence})")
+        typer.echo("A stronger one: footfall models import yolo11n.pt, then footfall models use yolo11n")
+        typer.echo("Ctrl-C stops it.")
+    service.run()

@@ -1,0 +1,248 @@
+"""From scheduled frames to records and live views, on one thread: detect, track, count; knows no camera and no HTTP."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from footfall.domain import DropReason
+from footfall.vision.analysis import CameraAnalyser
+from footfall.vision.statistics import StatisticsMeter
+from service.coverage import CoverageMeter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from footfall.domain import Camera, Detections, Record
+    from footfall.vision.detector import Detector
+    from service.clock import Clock
+    from service.frames import FrameLedger
+    from service.live import LiveBoard
+    from service.metrics import Metrics
+    from service.recorder import Recorder
+    from service.scheduler import ScheduledFrame, Scheduler
+
+_log = structlog.get_logger(__name__)
+_TICK_S: Final = 0.5
+_COVERAGE_INTERVAL_S: Final = 1.0
+_SUMMARY_INTERVAL_S: Final = 10.0
+
+
+class _Watched:
+    """One camera's analysis; used by the pipeline's thread only, but for `interrupted`."""
+
+    def __init__(self, camera: Camera, run_id: str, ledger: FrameLedger, uturn_window_s: float) -> None:
+        self.run_id = run_id
+        self.ledger = ledger
+        self.interrupted = False
+        self.part = 0
+        self.statistics = StatisticsMeter()
+        self.statistics_s = float("-inf")
+        self.coverage = CoverageMeter(camera.id, longest_gap_s=1.0)
+        self.coverage_s = float("-inf")
+        self.uturn_window_s = uturn_window_s
+        self.begin(camera)
+
+    def begin(self, camera: Camera) -> None:
+        """Start anew: nobody is known, and event ids cannot meet earlier ones."""
+        self.camera = camera
+        self.part += 1
+        self.coverage.longest_gap_s = max(1.0, 3 / camera.target_fps)
+        self.analyser = CameraAnalyser(camera, run_id=f"{self.run_id}.{self.part}", uturn_window_s=self.uturn_window_s)
+
+
+class Pipeline:
+    """The analysis thread.
+
+    Args:
+        run_id: of this start of the program; part of every event id.
+        uturn_window_s, statistics_interval_s: see the settings of these names.
+    """
+
+    def __init__(
+        self,
+        *,
+        scheduler: Scheduler,
+        detector: Detector,
+        recorder: Recorder,
+        live: LiveBoard,
+        metrics: Metrics,
+        clock: Clock,
+        run_id: str,
+        uturn_window_s: float,
+        statistics_interval_s: float,
+    ) -> None:
+        self._scheduler = scheduler
+        self._detector = detector
+        self._recorder = recorder
+        self._live = live
+        self._metrics = metrics
+        self._clock = clock
+        self._run_id = run_id
+        self._uturn_window_s = uturn_window_s
+        self._statistics_interval_s = statistics_interval_s
+        self._lock = threading.RLock()
+        self._cameras: dict[str, _Watched] = {}
+        self._stopping = threading.Event()
+        self._faults: dict[str, int] = {}
+        self._summary_s = float("-inf")
+        self._books_s = float("-inf")
+        self._thread = threading.Thread(target=self._run, name="pipeline", daemon=True)
+
+    @property
+    def detector(self) -> Detector:
+        """The detector in use now."""
+        return self._detector
+
+    def use_detector(self, detector: Detector) -> None:
+        """Swap between two batches; cameras, tracks and counts go on."""
+        self._detector = detector
+
+    def start(self) -> None:
+        """Begin to analyse."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """End after the batch in work and hand over what is open; tells whether it ended in time."""
+        self._stopping.set()
+        self._scheduler.wake()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def watch(self, camera: Camera, ledger: FrameLedger) -> None:
+        """Analyse a camera from now on, or go on with other lines, zones or rate."""
+        with self._lock:
+            watched = self._cameras.get(camera.id)
+            if watched is None:
+                self._cameras[camera.id] = _Watched(camera, self._run_id, ledger, self._uturn_window_s)
+                return
+            watched.ledger = ledger
+            if (watched.camera.lines, watched.camera.zones, watched.camera.target_fps) != (
+                camera.lines,
+                camera.zones,
+                camera.target_fps,
+            ):
+                self._close(watched)
+                watched.begin(camera)
+                self._metrics.forget_zones_now(camera.id)
+
+    def forget(self, camera_id: str) -> None:
+        """Analyse a camera no more; open visits end as lost."""
+        with self._lock:
+            watched = self._cameras.pop(camera_id, None)
+            if watched is not None:
+                self._close(watched)
+
+    def interrupt(self, camera_id: str) -> None:
+        """The camera is not watched: open visits end where people were seen last; called from any thread."""
+        watched = self._cameras.get(camera_id)
+        if watched is not None:
+            watched.interrupted = True
+            self._scheduler.wake()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            batch = self._scheduler.next_batch(_TICK_S)
+            with self._lock:
+                self._close_interrupted()
+                if batch:
+                    self._analyse(batch)
+                self._tick()
+        with self._lock:
+            for watched in self._cameras.values():
+                self._close(watched)
+
+    def _analyse(self, batch: list[ScheduledFrame]) -> None:
+        for scheduled, detections in zip(batch, self._detect(batch), strict=True):
+            camera_id = scheduled.frame.camera_id
+            watched = self._cameras.get(camera_id)
+            if watched is None:
+                scheduled.ledger.drop(DropReason.STOPPED)
+            elif detections is None:
+                scheduled.ledger.drop(DropReason.ERROR)
+            else:
+                try:
+                    records = self._count(watched, scheduled, detections)
+                except Exception as error:  # noqa: BLE001  one camera's fault must not stop the others
+                    scheduled.ledger.drop(DropReason.ERROR)
+                    self._note_fault(camera_id, error)
+                else:
+                    scheduled.ledger.analyse()
+                    self._recorder.submit(records)
+                    self._metrics.frame_age_seconds.labels(camera_id).observe(
+                        self._clock.monotonic() - scheduled.frame.received_s
+                    )
+
+    def _detect(self, batch: list[ScheduledFrame]) -> list[Detections | None]:
+        begin_s = self._clock.monotonic()
+        try:
+            found: list[Detections | None] = list(self._detector.detect([each.frame.picture for each in batch]))
+        except Exception as error:  # noqa: BLE001  runtimes raise what they like
+            self._note_fault("detector", error)
+            # One frame may be to blame: the others get their chance.
+            found = [self._detect_one(each) for each in batch] if len(batch) > 1 else [None]
+        self._metrics.detector_seconds.observe(self._clock.monotonic() - begin_s)
+        self._metrics.detector_batch_frames.observe(len(batch))
+        return found
+
+    def _detect_one(self, scheduled: ScheduledFrame) -> Detections | None:
+        try:
+            return self._detector.detect([scheduled.frame.picture])[0]
+        except Exception as error:  # noqa: BLE001  see above
+            self._note_fault("detector", error)
+            return None
+
+    def _count(self, watched: _Watched, scheduled: ScheduledFrame, detections: Detections) -> list[Record]:
+        frame = scheduled.frame
+        analysis = watched.analyser.update(frame, detections)
+        self._live.publish(analysis)
+        for zone, people in analysis.people_in_zone.items():
+            self._metrics.zone_people.labels(frame.camera_id, zone).set(people)
+        records: list[Record] = [*analysis.crossings, *analysis.visits]
+        if frame.received_s - watched.statistics_s >= self._statistics_interval_s:
+            watched.statistics_s = frame.received_s
+            row = watched.statistics.measure(frame, detections)
+            self._metrics.set_statistics([row])
+            records.append(row)
+        watched.coverage.add(frame.received_at, frame.received_s)
+        if frame.received_s - watched.coverage_s >= _COVERAGE_INTERVAL_S:
+            watched.coverage_s = frame.received_s
+            records += watched.coverage.take()
+        return records
+
+    def _close_interrupted(self) -> None:
+        for watched in self._cameras.values():
+            if watched.interrupted:
+                watched.interrupted = False
+                self._close(watched)
+                watched.begin(watched.camera)
+                self._metrics.forget_zones_now(watched.camera.id)
+
+    def _close(self, watched: _Watched) -> None:
+        watched.coverage.interrupt()
+        records: Iterable[Record] = [*watched.analyser.close(), *watched.coverage.take()]
+        self._recorder.submit(records)
+
+    def _note_fault(self, what: str, error: Exception) -> None:
+        key = f"{what}: {type(error).__name__}: {error}"[:300]
+        self._faults[key] = self._faults.get(key, 0) + 1
+
+    def _tick(self) -> None:
+        now_s = self._clock.monotonic()
+        if self._faults and now_s - self._summary_s >= _SUMMARY_INTERVAL_S:
+            self._summary_s = now_s
+            _log.error("frames could not be analysed", faults=self._faults)
+            self._faults = {}
+        if now_s - self._books_s >= 1.0:
+            self._books_s = now_s
+            unaccounted = 0
+            for watched in self._cameras.values():
+                counts = watched.ledger.counts()
+                if not counts.is_balanced:
+                    missing = counts.received - counts.analysed - sum(counts.dropped.values()) - counts.pending
+                    unaccounted += abs(missing) or abs(counts.pending)
+                    _log.error("frames are not accounted for", camera=watched.camera.id, counts=str(counts))
+            self._metrics.frames_unaccounted.set(unaccounted)

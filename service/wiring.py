@@ -1,0 +1,205 @@
+"""Builds every object of the service that does I/O, starts them in order and stops them in order."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import signal
+import threading
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from footfall import __version__
+from footfall.stores.database import Database
+from footfall.vision.detector import load_detector
+from footfall.vision.models import resolve_model
+from service.api.app import create_app
+from service.api.server import ApiServer
+from service.api.services import Services
+from service.capture import CaptureSettings
+from service.clock import SystemClock
+from service.fleet import Fleet
+from service.live import EventBus, LiveBoard
+from service.metrics import Metrics
+from service.pipeline import Pipeline
+from service.recorder import Recorder
+from service.scheduler import Scheduler
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from footfall.config import Settings, SiteFile
+    from footfall.domain import Camera
+
+_log = structlog.get_logger(__name__)
+_HOUSEKEEPING_S: Final = 3600.0
+
+
+class Service:
+    """Everything that `footfall serve` runs.
+
+    Args:
+        site: applied at the start: its cameras become the cameras. Without it, those in the database.
+
+    Raises:
+        FootfallError: a part cannot be built; says which setting to change.
+    """
+
+    def __init__(self, settings: Settings, site: SiteFile | None = None) -> None:
+        self.settings = settings
+        clock = SystemClock()
+        self._detector = load_detector(
+            resolve_model(settings.model, settings.models_dir),
+            runtime=settings.runtime,
+            threads=settings.inference_threads,
+            input_size=settings.input_size,
+        )
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self.database = Database(settings.sqlalchemy_url)
+        self.database.migrate()
+        if site is not None:
+            apply_site(self.database, site)
+        self.metrics = Metrics()
+        self.metrics.build.info({"version": __version__})
+        self.metrics.set_model(self._detector.version, self._detector.runtime)
+        self.events = EventBus()
+        self.live = LiveBoard(clock)
+        self.recorder = Recorder(
+            self.database,
+            self.metrics,
+            commit_interval_s=settings.commit_interval_s,
+            on_committed=self.events.publish,
+        )
+        scheduler = Scheduler(max_batch=settings.max_batch, max_age_s=settings.max_frame_age_s, clock=clock)
+        self.pipeline = Pipeline(
+            scheduler=scheduler,
+            detector=self._detector,
+            recorder=self.recorder,
+            live=self.live,
+            metrics=self.metrics,
+            clock=clock,
+            run_id=uuid.uuid4().hex,
+            uturn_window_s=settings.uturn_window_s,
+            statistics_interval_s=settings.statistics_interval_s,
+        )
+        self.fleet = Fleet(
+            pipeline=self.pipeline,
+            scheduler=scheduler,
+            recorder=self.recorder,
+            live=self.live,
+            metrics=self.metrics,
+            capture=CaptureSettings(
+                open_timeout_s=settings.open_timeout_s,
+                stall_timeout_s=settings.stall_timeout_s,
+                max_pixels=settings.max_pixels,
+            ),
+            rng=random.Random(),  # noqa: S311  jitter, not secrets
+            clock=clock,
+        )
+        self.services = Services(
+            settings=settings,
+            database=self.database,
+            fleet=self.fleet,
+            live=self.live,
+            events=self.events,
+            metrics=self.metrics,
+            recorder=self.recorder,
+            detector=lambda: self.pipeline.detector,
+        )
+        self.server = ApiServer(create_app(self.services), host=settings.host, port=settings.port)
+        self._stopped = threading.Event()
+        self._housekeeper = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
+
+    def start(self) -> None:
+        """Start counting; the API is served by `run` or by `server.start`."""
+        self.recorder.start()
+        self.pipeline.start()
+        for camera in self.database.cameras():
+            self.fleet.apply(camera)
+            self._seed_today(camera)
+        self._housekeeper.start()
+        _log.info(
+            "counting",
+            page=self.server.url,
+            cameras=len(self.fleet.cameras()),
+            model=self._detector.version.name,
+            runtime=self._detector.runtime,
+        )
+
+    def run(self) -> None:
+        """Count and serve until SIGTERM or SIGINT, then stop; in the main thread."""
+        self.start()
+        try:
+            with _quiet_signals():
+                self.server.run()
+        finally:
+            self.stop()
+
+    def stop(self, timeout_s: float = 8.0) -> bool:
+        """End intake, finish what is in work, commit it; tells whether all ended in time. Once only."""
+        if self._stopped.is_set():
+            return True
+        self._stopped.set()
+        self.services.stopping.set()
+        readers_ended = self.fleet.stop(0.35 * timeout_s)
+        pipeline_ended = self.pipeline.stop(0.3 * timeout_s)
+        committed = self.recorder.stop(0.3 * timeout_s)
+        self.server.stop(0.05 * timeout_s)
+        self.database.close()
+        if not (pipeline_ended and committed):
+            _log.error("not everything ended in time", pipeline=pipeline_ended, committed=committed)
+        else:
+            _log.info("stopped", readers_ended=readers_ended)
+        return pipeline_ended and committed
+
+    def _seed_today(self, camera: Camera) -> None:
+        now = datetime.now(UTC)
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        for row in self.database.counts(
+            since=midnight, until=midnight + timedelta(days=1), bucket="day", camera_ids=[camera.id]
+        ):
+            self.live.seed(camera.id, row.line, in_=row.in_, out=row.out)
+
+    def _keep_house(self) -> None:
+        while True:
+            before = datetime.now(UTC) - timedelta(days=self.settings.statistics_retention_days)
+            try:
+                deleted = self.database.delete_statistics_before(before)
+            except Exception as error:  # noqa: BLE001  tried again an hour later
+                _log.error("old statistics could not be deleted", error=type(error).__name__)
+            else:
+                if deleted:
+                    _log.info("old statistics deleted", rows=deleted)
+            if self._stopped.wait(_HOUSEKEEPING_S):
+                return
+
+
+def apply_site(database: Database, site: SiteFile) -> None:
+    """Make the site file's cameras the cameras: new ones are added, others changed, those not in it removed."""
+    wanted = [camera.to_domain() for camera in site.cameras]
+    ids = {camera.id for camera in wanted}
+    for camera in database.cameras():
+        if camera.id not in ids:
+            database.delete_camera(camera.id)
+    for camera in wanted:
+        database.put_camera(camera)
+    database.set_setting("site", site.site)
+
+
+@contextlib.contextmanager
+def _quiet_signals() -> Iterator[None]:
+    """The server raises a caught signal again when it has ended; by then it has done its work."""
+
+    def ignore(_: int, __: FrameType | None) -> None:
+        return
+
+    previous = {number: signal.signal(number, ignore) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,181 @@
+"""A person can do it: sees the cameras, draws a line with the mouse or the keyboard, and sees the count rise."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from footfall.domain import Camera, Line, Zone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, Page
+
+VIEWPORT: Any = {"width": 1280, "height": 800}
+HALL = Zone("lobby", ((0.3, 0.4), (0.7, 0.4), (0.7, 0.98), (0.3, 0.98)))
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport=VIEWPORT, timezone_id="Europe/Berlin", locale="en-GB")
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on(
+        "console",
+        # A picture that is not there yet is an ordinary 404.
+        lambda message: (
+            faults.append(message.text)
+            if message.type == "error" and "Failed to load resource" not in message.text
+            else None
+        ),
+    )
+    yield page
+    context.close()
+    assert faults == []  # among them every breach of the content security policy
+
+
+def add(site: Any, *cameras: Camera) -> None:
+    for camera in cameras:
+        site.database.put_camera(camera)
+        site.fleet.apply(camera)
+
+
+def wait_until(page: Page, condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    """Poll from here: the pages' policy forbids scripts from polling in the page."""
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline_s, "it did not come true in time"
+        page.wait_for_timeout(50)
+
+
+def number(page: Page, selector: str) -> int:
+    text = page.locator(selector).text_content(timeout=5000) or ""
+    return int(text.replace(",", "")) if text.strip("–") else 0
+
+
+def shoot(page: Page, name: str) -> None:
+    folder = os.environ.get("FOOTFALL_TEST_SHOTS")
+    if folder:
+        page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+def test_the_grid_shows_pictures_states_and_counts(site: Any, page: Page) -> None:
+    door = Line("door", (0.5, 0.99), (0.5, 0.2))
+    add(
+        site,
+        Camera("gate", "rtsp://u:geheim@127.0.0.1/a", "Main gate, ground floor", lines=(door,), zones=(HALL,)),
+        Camera("north", "rtsp://127.0.0.1/b", "North entrance", lines=(door,)),
+        Camera("lift", "rtsp://127.0.0.1/c", "Car park lift", lines=(door,)),
+        Camera("food", "rtsp://127.0.0.1/d", "Food court"),
+    )
+    page.goto(site.url)
+    tile = page.locator("[data-camera=gate]")
+    tile.locator(".pill[data-state=live]").wait_for()
+    tile.locator("img").wait_for(state="visible")
+    wait_until(page, lambda: int(tile.locator("img").evaluate("image => image.naturalWidth")) >= 280)
+    wait_until(page, lambda: number(page, "[data-camera=gate] [data-in]") >= 2)
+    assert page.locator("[data-camera=lift] .pill").get_attribute("data-state") == "stalled"
+    assert page.locator("[data-camera=lift] img").is_hidden()
+    assert page.locator("[data-camera=lift] [data-in]").text_content() == "–"  # never watched is not zero
+    assert page.locator("#model").text_content() == "yolo11n · onnxruntime"
+    assert page.locator("#total-live").text_content() == "3 / 4"
+    assert page.locator("#since").text_content() == "counted since midnight, Europe/Berlin"
+    assert "watched" in (tile.locator("[data-coverage]").text_content() or "")
+    assert "geheim" not in page.content()
+    shoot(page, "grid")
+
+
+def test_a_line_drawn_with_the_mouse_counts(site: Any, page: Page) -> None:
+    add(site, Camera("gate", "rtsp://127.0.0.1/a", "Main gate", zones=(HALL,)))
+    page.goto(f"{site.url}/cameras/gate")
+    page.locator("#picture.shown").wait_for()
+    page.click("#edit")
+    page.click("#draw-line")
+    box = page.locator("#overlay").bounding_box()
+    assert box is not None
+    assert box["width"] / box["height"] == pytest.approx(16 / 9, rel=0.01)
+    for y in (0.98, 0.2):  # upwards in the middle: who walks to the right goes in
+        page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + y * box["height"])
+        page.mouse.down()
+        page.mouse.up()
+    name = page.locator("#shapes li.selected input")
+    name.fill("middle")
+    shoot(page, "editor")
+    page.click("#editor-save")
+    page.locator("#editor").wait_for(state="hidden")
+
+    camera = page.request.get(f"{site.url}/api/v1/cameras/gate").json()
+    (line,) = camera["lines"]
+    assert line["name"] == "middle"
+    assert line["start"] == pytest.approx([0.5, 0.98], abs=0.005)
+    assert line["end"] == pytest.approx([0.5, 0.2], abs=0.005)
+    assert [zone["name"] for zone in camera["zones"]] == ["lobby"]
+    wait_until(page, lambda: number(page, "[data-line=middle] td:nth-child(2)") >= 2)
+    page.locator("#events .tag-in").first.wait_for()
+    assert page.locator("[data-line=middle] td:nth-child(3)").text_content() == "0"
+    shoot(page, "camera")
+
+
+def test_a_zone_and_a_line_by_keyboard_alone(site: Any, page: Page) -> None:
+    add(site, Camera("gate", "rtsp://127.0.0.1/a"))
+    page.goto(f"{site.url}/cameras/gate")
+    page.locator("#picture.shown").wait_for()
+    page.focus("#edit")
+    page.keyboard.press("Enter")
+    page.locator("#editor").wait_for()
+    page.focus("#draw-zone")
+    page.keyboard.press("Enter")
+    for keys in (["ArrowLeft"] * 5, ["ArrowDown"] * 5, ["ArrowRight"] * 10):
+        for key in keys:
+            page.keyboard.press(key)
+        page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    page.keyboard.type("spot")
+    page.keyboard.press("Enter")
+    page.locator("#editor").wait_for(state="hidden")
+    (zone,) = page.request.get(f"{site.url}/api/v1/cameras/gate/zones").json()
+    assert zone == {"name": "spot", "polygon": [[0.4, 0.5], [0.4, 0.6], [0.6, 0.6]], "min_inside_s": 0.0}
+
+
+def test_a_point_is_dragged_and_a_shape_deleted(site: Any, page: Page) -> None:
+    add(site, Camera("gate", "rtsp://127.0.0.1/a", lines=(Line("door", (0.2, 0.5), (0.8, 0.5)),), zones=(HALL,)))
+    page.goto(f"{site.url}/cameras/gate")
+    page.locator("#picture.shown").wait_for()
+    page.click("#edit")
+    box = page.locator("#overlay").bounding_box()
+    assert box is not None
+    page.locator("[data-key='0-1']").hover()
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 0.25 * box["height"], steps=4)
+    page.mouse.up()
+    page.get_by_label("Delete zone lobby").click()
+    page.click("#editor-save")
+    page.locator("#editor").wait_for(state="hidden")
+    camera = page.request.get(f"{site.url}/api/v1/cameras/gate").json()
+    assert camera["lines"][0]["start"] == [0.2, 0.5]
+    assert camera["lines"][0]["end"] == pytest.approx([0.9, 0.25], abs=0.005)
+    assert camera["zones"] == []
+
+
+def test_a_camera_is_added_from_the_page(site: Any, page: Page) -> None:
+    page.goto(site.url)
+    page.click("#add")
+    page.fill("[name=url]", "rtsp://admin:geheim@127.0.0.1:1/main")
+    page.fill("[name=id]", "bad id")
+    page.click("#add-form [type=submit]")
+    page.locator("#add-problem").wait_for()
+    assert "id:" in (page.locator("#add-problem").text_content() or "")
+    page.click("#probe")
+    wait_until(page, page.locator("#probe").is_enabled)
+    assert "geheim" not in (page.locator("#add-form").text_content() or "")
+    page.fill("[name=id]", "gate")
+    page.click("#add-form [type=submit]")
+    page.wait_for_url("**/cameras/gate#edit")
+    page.locator("#editor").wait_for()
+    assert "rtsp://***@127.0.0.1:1/main" in (page.locator("code").first.text_content() or "")
