@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
 
 from service.api.problems import ProblemError, problem_response
@@ -178,13 +179,15 @@ class Guard:
             return
         try:
             await self._app(scope, _capped(receive), watch)
-        except Exception as error:
+        except ClientDisconnect:
+            return
+        except Exception as error:  # noqa: BLE001  the last place where an answer can be given
             # Only code lines: an error's text may hold what was sent.
             trace = "".join(traceback.format_tb(error.__traceback__)[-3:])
             name = type(error).__name__
             log.error("request failed", path=path, method=scope["method"], error=name, trace=trace)  # noqa: TRY400
             if started:
-                raise
+                return  # the connection is cut, so the client sees that the answer is not whole
             answer = problem_response(500, f"a fault of Footfall ({name}); it was logged", path)
             await answer(scope, receive, secured)
 

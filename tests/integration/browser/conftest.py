@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import pytest
+from pydantic import SecretStr
 
 from footfall.config import Settings
 from footfall.domain import (
@@ -148,8 +149,14 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    settings = Settings(data_dir=tmp_path)
+def api_token() -> str | None:
+    """The token of the site; a test module that wants one overrides this."""
+    return None
+
+
+@pytest.fixture
+def site(tmp_path: Path, api_token: str | None) -> Iterator[Site]:
+    settings = Settings(data_dir=tmp_path, api_token=None if api_token is None else SecretStr(api_token))
     database = Database(settings.sqlalchemy_url)
     database.migrate()
     live, events, metrics = LiveBoard(SystemClock()), EventBus(), Metrics()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from footfall.domain import CameraState, Coverage, Crossing, StateChange, ZoneVisit
-from footfall.errors import ModelError
+from footfall.errors import ModelError, StoreError
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
@@ -251,3 +251,29 @@ def test_names_are_text_and_never_markup(client: TestClient, world: Any, gate: A
     client.patch("/api/v1/cameras/gate", json={"name": '<img src=x onerror="alert(1)">'})
     for path in ("/", "/cameras/gate"):
         assert "<img src=x" not in client.get(path).text
+
+
+def test_a_fault_is_a_problem_without_its_text(client: TestClient, world: Any, gate: Any, capsys: Any) -> None:
+    text = "cannot open rtsp://admin:geheim@10.0.0.7"
+
+    def fail(**asked: Any) -> Any:
+        raise RuntimeError(text)
+
+    world.database.counts = fail
+    answer = client.get("/api/v1/counts")
+    assert answer.status_code == 500
+    assert answer.json()["detail"] == "a fault of Footfall (RuntimeError); it was logged"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    logged = "".join(capsys.readouterr())
+    assert "request failed" in logged
+    assert "geheim" not in logged
+
+
+def test_a_database_that_is_away_is_a_503_without_its_address(client: TestClient, world: Any, gate: Any) -> None:
+    def fail(**asked: Any) -> Any:
+        raise StoreError("cannot connect to postgresql://user:geheim@db/footfall")
+
+    world.database.events = fail
+    answer = client.get("/api/v1/events")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert answer.json()["detail"] == "the database does not answer (StoreError); try again shortly"

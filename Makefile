@@ -1,0 +1,37 @@
+# Every target sets up what it needs; see README.md.
+.PHONY: help setup setup-test demo test check bench lock clean
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+CODE := footfall service monitoring retrain tests benchmarks
+
+help:  ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+setup:  ## Install what counting needs
+	@scripts/setup.sh runtime
+
+setup-test:  ## Install what the tests need too
+	@scripts/setup.sh test
+
+demo: setup  ## Count on a source: make demo ARGS="rtsp://…"
+	@scripts/demo.sh $(ARGS)
+
+check: setup-test  ## Format, lint, types, import direction, docs
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest -q tests/unit/docs
+
+test: check  ## All checks and all tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: setup-test  ## Measure speed, memory and size
+	$(BIN)/python benchmarks/serving.py
+
+lock:  ## Compile pyproject.toml into requirements/ (needs uv)
+	uv pip compile -q pyproject.toml --extra build --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements/serve.txt
+	uv pip compile -q pyproject.toml --extra build --extra dev --extra postgres --extra openvino --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements/dev.txt
+
+clean:  ## Remove the environment and caches
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info .setup.lock

@@ -1,0 +1,1 @@
+"""Windows, drift, causes and the trigger of a retraining; not built yet, so nothing here can be run."""

@@ -1,0 +1,1 @@
+"""From a dataset to a promoted model; not built yet, so nothing here can be run."""
