@@ -5,14 +5,19 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 kind=${1:-runtime}
+unset VIRTUAL_ENV PYTHONHOME PYTHONPATH # another environment's settings must not lead into it
 
 packages=(libgl1 libglib2.0-0 python3-venv)
 requirements=requirements/serve.txt
 if [ "$kind" = test ]; then
   packages+=(ffmpeg gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp gstreamer1.0-plugins-base gstreamer1.0-plugins-good
-    gstreamer1.0-plugins-bad gstreamer1.0-tools python3-gi postgresql chromium)
+    gstreamer1.0-plugins-bad gstreamer1.0-tools python3-gi postgresql chromium fonts-dejavu-core)
   requirements=requirements/dev.txt
 fi
+
+# Two set-ups at once would write into each other's environment.
+exec 9>.setup.lock
+if command -v flock >/dev/null; then flock 9; fi
 
 missing=()
 if command -v dpkg-query >/dev/null; then
@@ -31,34 +36,43 @@ if [ ${#missing[@]} -gt 0 ]; then
     command -v sudo >/dev/null || { echo "setup: no sudo; install as root: apt-get install ${missing[*]}" >&2; exit 1; }
     as_root=(sudo)
   fi
-  "${as_root[@]}" apt-get update -qq
-  # A test database server must not start by itself.
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  "${as_root[@]}" apt-get update -qq 9>&-
+  # 9>&-: a server that a package starts must not inherit the lock.
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq \
+    --no-install-recommends "${missing[@]}" >/dev/null 9>&- || {
+    echo "setup: apt-get could not install: ${missing[*]} (its own message is above)" >&2
+    exit 1
+  }
 fi
 
-python=
-for candidate in python3.13 python3.12 python3.11 python3; do
-  if command -v "$candidate" >/dev/null && "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
-    python=$candidate
-    break
-  fi
-done
-[ -n "$python" ] || { echo "setup: needs Python 3.11 to 3.13, found none" >&2; exit 1; }
-
-# Two set-ups at once would write into each other's environment.
-exec 9>.setup.lock
-command -v flock >/dev/null && flock 9
-
+# Of everything that decides what is installed; the folder too, because an environment cannot be moved.
+wanted() { echo "$(cat "$1" pyproject.toml scripts/setup.sh | sha256sum | cut -d' ' -f1) $PWD"; }
 stamp=.venv/.footfall-setup
-wanted="$(cat "$requirements" pyproject.toml scripts/setup.sh | sha256sum | cut -d' ' -f1) $PWD"
-if [ -f "$stamp.$kind" ] && [ "$(cat "$stamp.$kind")" = "$wanted" ] && .venv/bin/python -c 'import footfall' 2>/dev/null; then
+if [ -f "$stamp.$kind" ] && [ "$(cat "$stamp.$kind")" = "$(wanted "$requirements")" ] &&
+  .venv/bin/python -c 'import footfall' 2>/dev/null; then
   exit 0
 fi
-[ -x .venv/bin/python ] || "$python" -m venv .venv
-echo "setup: installing Python packages into .venv ($kind)"
+
+if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+  python=
+  for candidate in python3.13 python3.12 python3.11 python3; do
+    if "$candidate" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      python=$candidate
+      break
+    fi
+  done
+  if [ -z "$python" ]; then
+    echo "setup: needs Python 3.11 or newer with its venv module; found $(python3 --version 2>&1)." \
+      "Debian 12 and Ubuntu 24.04 have one; on an older system install python3.11 and python3.11-venv" >&2
+    exit 1
+  fi
+  "$python" -m venv --clear .venv
+fi
+echo "setup: installing Python packages into .venv ($kind); this takes a minute"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
+rm -f "$stamp".*
 .venv/bin/python -m pip install --quiet --require-hashes -r "$requirements"
 .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-rm -f "$stamp".*
-echo "$wanted" >"$stamp.$kind"
-[ "$kind" != test ] || { kind=runtime; wanted="$(cat requirements/serve.txt pyproject.toml scripts/setup.sh | sha256sum | cut -d' ' -f1) $PWD"; echo "$wanted" >"$stamp.$kind"; }
+wanted "$requirements" >"$stamp.$kind"
+if [ "$kind" = test ]; then wanted requirements/serve.txt >"$stamp.runtime"; fi # the test set holds all of it
+echo "setup: done; commands are in .venv/bin, for example .venv/bin/footfall --help"

@@ -139,9 +139,7 @@ def test_the_future_is_not_held_against_the_coverage(database: Database) -> None
 
 
 @pytest.mark.parametrize(("bucket", "expected"), [("minute", 180), ("hour", 3), ("day", 1)])
-def test_buckets_begin_on_their_boundaries_and_ends_are_partial(
-    database: Database, bucket: str, expected: int
-) -> None:
+def test_buckets_begin_on_their_boundaries_and_ends_are_partial(database: Database, bucket: str, expected: int) -> None:
     database.put_camera(GATE)
     database.store([crossing(number, 60.0 * number) for number in range(180)])
     rows = database.counts(since=NOON, until=NOON + timedelta(hours=3), bucket=bucket)  # type: ignore[arg-type]

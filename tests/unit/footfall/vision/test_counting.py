@@ -271,7 +271,7 @@ def test_closing_ends_open_visits() -> None:
     assert [v.outcome for v in ended] == ["lost"]
 
 
-@pytest.mark.parametrize("make", [counter, lambda: PersonTracker()])
+@pytest.mark.parametrize("make", [counter, PersonTracker])
 def test_empty_frames_are_nothing(make: Callable[[], LineCounter | PersonTracker]) -> None:
     each = make()
     if isinstance(each, LineCounter):

@@ -222,5 +222,5 @@ def test_broken_truth_is_an_error_that_names_the_place(sequence: Path, name: str
 
 
 def test_a_folder_without_a_film_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(EvaluationError, match="has no video.mp4"):
+    with pytest.raises(EvaluationError, match=r"has no video\.mp4"):
         read_sequence(tmp_path)
