@@ -2,6 +2,8 @@
 .PHONY: help setup setup-test demo test check bench lock clean
 .DEFAULT_GOAL := help
 BIN := .venv/bin
+# By environment: a shell would cut a URL at its first &, and a process list would show its password.
+export DEMO_SOURCE := $(or $(value ARGS),$(value DEMO_SOURCE))
 CODE := footfall service monitoring retrain tests benchmarks
 
 help:  ## Show this list
@@ -14,7 +16,7 @@ setup-test:  ## Install what the tests need too
 	@scripts/setup.sh test
 
 demo: setup  ## Count on a source: make demo ARGS="rtsp://…"
-	@scripts/demo.sh $(ARGS)
+	@scripts/demo.sh
 
 check: setup-test  ## Format, lint, types, import direction, docs
 	$(BIN)/ruff format --check $(CODE)
@@ -27,7 +29,7 @@ test: check  ## All checks and all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 bench: setup-test  ## Measure speed, memory and size
-	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/run.py
 
 lock:  ## Compile pyproject.toml into requirements/ (needs uv)
 	uv pip compile -q pyproject.toml --extra build --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements/serve.txt

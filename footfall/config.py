@@ -53,6 +53,12 @@ class Settings(BaseSettings):
     stall_timeout_s: float = Field(
         5.0, gt=0, le=300, description="Without a decoded picture for this long a camera is stalled and reconnected."
     )
+    auth_retry_s: float = Field(
+        60.0,
+        gt=0,
+        le=3600,
+        description="Wait after a refused password; 5 and 30 times as long after the next ones, since cameras lock out.",
+    )
     max_pixels: int = Field(
         8_912_896, ge=4096, description="Pictures with more pixels are refused before they are decoded."
     )

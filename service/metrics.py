@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
@@ -14,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from footfall.domain import Camera, Crossing, FrameStatistics, ModelVersion
+
+disable_created_metrics()  # a series more for each of ours, and Prometheus asks for none of them
 
 _LATENCY_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0)
 RECONNECT_REASONS: Final = ("refused", "timeout", "ended", "stalled", "auth_failed", "not_found", "redirect", "error")

@@ -96,6 +96,7 @@ class Service:
                 open_timeout_s=settings.open_timeout_s,
                 stall_timeout_s=settings.stall_timeout_s,
                 max_pixels=settings.max_pixels,
+                auth_ladder_s=tuple(factor * settings.auth_retry_s for factor in (1, 5, 30)),
             ),
             rng=random.Random(),  # noqa: S311  jitter, not secrets
             clock=clock,
