@@ -57,7 +57,7 @@ class Settings(BaseSettings):
         60.0,
         gt=0,
         le=3600,
-        description="Wait after a refused password; 5 and 30 times as long after the next ones, since cameras lock out.",
+        description="Wait after a refused password; 5 and 30 times as long after the next ones: cameras lock out.",
     )
     max_pixels: int = Field(
         8_912_896, ge=4096, description="Pictures with more pixels are refused before they are decoded."

@@ -1,4 +1,4 @@
-"""Figures on real footage: floors that must not be undercut; what was measured stands in docs/decisions and the README."""
+"""Figures on real footage: floors that must not be undercut; what was measured stands in docs/decisions."""
 
 from __future__ import annotations
 

@@ -1,0 +1,93 @@
+"""Each statistic moves with its own degradation."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import cv2
+import numpy as np
+import pytest
+
+from footfall.domain import Detections, Frame
+from footfall.vision.statistics import STATISTIC_NAMES, StatisticsMeter
+
+
+def scene() -> np.ndarray:
+    """Shapes on a slope of light."""
+    random = np.random.default_rng(5)
+    picture = np.repeat(np.linspace(70, 150, 640)[None, :, None], 352, axis=0).repeat(3, axis=2).astype(np.uint8)
+    for _ in range(60):
+        x, y = random.integers(0, 600), random.integers(0, 320)
+        color = tuple(int(value) for value in random.integers(30, 230, 3))
+        cv2.rectangle(picture, (int(x), int(y)), (int(x) + 35, int(y) + 28), color, -1)
+    return cv2.GaussianBlur(picture, (0, 0), 0.7).astype(np.uint8)
+
+
+def measure(picture: np.ndarray, meter: StatisticsMeter | None = None, people: int = 0) -> dict[str, float]:
+    boxes = np.array([[10, 10, 40, 80]] * people, dtype=np.float32).reshape(-1, 4)
+    frame = Frame("gate", 0, picture, datetime.now(UTC), 0.0)
+    return dict((meter or StatisticsMeter()).measure(frame, Detections(boxes, np.full(people, 0.8, np.float32))).values)
+
+
+def noisy(picture: np.ndarray) -> np.ndarray:
+    return (picture + np.random.default_rng(1).normal(0, 8, picture.shape)).clip(0, 255).astype(np.uint8)
+
+
+def jpeg(picture: np.ndarray) -> np.ndarray:
+    coded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 4])[1]
+    return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), dtype=np.uint8)
+
+
+def grey(picture: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("name", "degrade", "factor"),
+    [
+        pytest.param("luminance", lambda p: (p * 0.3).astype(np.uint8), 0.4, id="dark"),
+        pytest.param("contrast", lambda p: (p * 0.3 + 120).astype(np.uint8), 0.5, id="fog"),
+        pytest.param("sharpness", lambda p: cv2.GaussianBlur(p, (0, 0), 4), 0.5, id="defocus"),
+        pytest.param("noise", noisy, 2.0, id="noise"),
+        pytest.param("saturation", grey, 0.2, id="no colour"),
+        pytest.param("blockiness", jpeg, 1.5, id="low bitrate"),
+    ],
+)
+def test_a_statistic_moves_with_its_degradation(name: str, degrade: object, factor: float) -> None:
+    before, after = measure(scene())[name], measure(degrade(scene()))[name]  # type: ignore[operator]
+    assert (after < factor * before) if factor < 1 else (after > factor * before)
+
+
+def test_sharpness_does_not_fall_with_the_light() -> None:
+    dark = (scene() * 0.5).astype(np.uint8)
+    assert measure(dark)["sharpness"] == pytest.approx(measure(scene())["sharpness"], rel=0.15)
+
+
+def test_usual_edges_go_when_the_camera_moves_and_come_back_with_time() -> None:
+    meter = StatisticsMeter()
+    shares = [measure(noisy(scene()), meter).get("persistent_edge_share") for _ in range(30)]
+    assert shares[0] is None
+    assert shares[-1] is not None
+    assert shares[-1] > 0.9
+    moved = np.roll(scene(), 90, axis=1)
+    after = [measure(noisy(moved), meter)["persistent_edge_share"] for _ in range(120)]
+    assert after[0] < 0.6
+    assert after[-1] > 0.9
+
+
+def test_statistics_of_people_are_absent_without_people() -> None:
+    assert {"confidence_mean", "box_height_median"} & set(measure(scene())) == set()
+    row = measure(scene(), people=2)
+    assert row["detections"] == 2
+    assert row["confidence_mean"] == pytest.approx(0.8)
+    assert row["box_height_median"] == pytest.approx(70 / 352)
+
+
+def test_every_name_is_known_and_tiny_or_flat_pictures_are_measured() -> None:
+    meter = StatisticsMeter()
+    seen: set[str] = set()
+    for picture in (scene(), np.zeros((8, 8, 3), np.uint8), np.full((2000, 40, 3), 255, np.uint8)):
+        row = measure(picture, meter, people=1)
+        assert all(np.isfinite(value) for value in row.values())
+        seen |= set(row)
+    assert seen | {"persistent_edge_share"} == set(STATISTIC_NAMES)

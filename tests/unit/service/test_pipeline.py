@@ -1,0 +1,243 @@
+"""Frames become records and views; one fault harms nothing else."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.figures import draw, walk
+
+from footfall.domain import (
+    Camera,
+    CameraState,
+    Coverage,
+    Crossing,
+    Detections,
+    DropReason,
+    Line,
+    ModelVersion,
+    Record,
+    StateChange,
+    Zone,
+    ZoneVisit,
+)
+from footfall.stores.database import Database
+from footfall.vision.detector import load_detector
+from service.capture import CaptureSettings
+from service.clock import SystemClock
+from service.fleet import Fleet
+from service.frames import CapturedFrame, FrameLedger, NewestFrame
+from service.live import EventBus, LiveBoard
+from service.metrics import Metrics
+from service.pipeline import Pipeline
+from service.recorder import Recorder
+from service.scheduler import Scheduler
+
+DOOR = Line("door", (0.5, 0.0), (0.5, 1.0))
+HALL = Zone("hall", ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)))
+
+
+class Raising:
+    """A detector that fails on pictures that are all white."""
+
+    runtime = "test"
+
+    def __init__(self) -> None:
+        self.version = ModelVersion("raising", "0" * 64, 0.25, "none")
+        self.calls: list[int] = []
+
+    def detect(self, pictures: Sequence[np.ndarray]) -> list[Detections]:
+        self.calls.append(len(pictures))
+        if any((picture == 255).all() for picture in pictures):
+            raise RuntimeError("white")
+        return [Detections(np.empty((0, 4), np.float32), np.empty(0, np.float32)) for _ in pictures]
+
+
+class Bench:
+    """The parts around a pipeline, all real but the detector."""
+
+    def __init__(self, folder: Path, detector: object) -> None:
+        self.clock = SystemClock()
+        self.metrics = Metrics()
+        self.database = Database(f"sqlite:///{folder / 'test.db'}")
+        self.database.migrate()
+        self.live = LiveBoard(self.clock)
+        self.bus = EventBus()
+        self.recorder = Recorder(self.database, self.metrics, commit_interval_s=0.02, on_committed=self.bus.publish)
+        self.scheduler = Scheduler(max_batch=4, max_age_s=5.0, clock=self.clock)
+        self.pipeline = Pipeline(
+            scheduler=self.scheduler,
+            detector=detector,  # type: ignore[arg-type]
+            recorder=self.recorder,
+            live=self.live,
+            metrics=self.metrics,
+            clock=self.clock,
+            run_id="run",
+            uturn_window_s=10.0,
+            statistics_interval_s=1.0,
+        )
+        self.slots: dict[str, NewestFrame] = {}
+        self.recorder.start()
+        self.pipeline.start()
+
+    def add(self, camera: Camera) -> FrameLedger:
+        ledger = FrameLedger(camera.id, self.metrics)
+        self.slots[camera.id] = NewestFrame(ledger, self.scheduler.wake)
+        self.live.show(camera, ledger)
+        self.live.set_state(StateChange(camera.id, CameraState.LIVE, self.clock.now()))
+        self.pipeline.watch(camera, ledger)
+        self.scheduler.add(camera.id, self.slots[camera.id], camera.target_fps)
+        return ledger
+
+    def send(self, camera_id: str, picture: np.ndarray, *, sequence: int = 0) -> None:
+        slot = self.slots[camera_id]
+        slot.ledger.receive()
+        height, width = picture.shape[:2]
+        slot.put(
+            CapturedFrame(camera_id, sequence, self.clock.now(), self.clock.monotonic(), width, height, lambda: picture)
+        )
+
+    def walk_through(self, camera_id: str) -> None:
+        """Send a person who walks to the right, at 20 frames a second."""
+        person = walk((60, 300), (580, 300), begins_s=0, lasts_s=2.4)
+        for index in range(50):
+            self.send(camera_id, draw([person], index / 20, width_px=640, height_px=352), sequence=index)
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        self.pipeline.stop(5)
+        self.recorder.stop(5)
+        self.database.close()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Callable[[object], Bench]]:
+    made: list[Bench] = []
+
+    def make(detector: object) -> Bench:
+        made.append(Bench(tmp_path, detector))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.stop()
+
+
+def wait_for(is_so: Callable[[], bool], timeout_s: float = 5.0) -> None:
+    deadline_s = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < deadline_s, "not in time"
+        time.sleep(0.01)
+
+
+GREY = np.full((64, 64, 3), 90, np.uint8)
+WHITE = np.full((64, 64, 3), 255, np.uint8)
+
+
+def test_a_picture_that_breaks_the_detector_harms_no_other_camera(bench: Callable[[object], Bench]) -> None:
+    parts = bench(Raising())
+    ledgers = [parts.add(Camera(id=name, url="film.mp4", target_fps=50)) for name in ("a", "b", "c")]
+    for index in range(5):
+        for name, picture in (("a", GREY), ("b", WHITE), ("c", GREY)):
+            parts.send(name, picture, sequence=index)
+        time.sleep(0.1)
+    wait_for(lambda: all(ledger.counts().pending == 0 for ledger in ledgers))
+    a, b, c = (ledger.counts() for ledger in ledgers)
+    assert (a.analysed, c.analysed) == (5, 5)
+    assert (b.analysed, b.dropped[DropReason.ERROR]) == (0, 5)
+    assert all(each.is_balanced for each in (a, b, c))
+
+
+def test_a_walk_becomes_a_committed_crossing_a_visit_coverage_and_a_view(
+    bench: Callable[[object], Bench], figure_model: Path
+) -> None:
+    parts = bench(load_detector(figure_model, threads=1))
+    listener = parts.bus.subscribe()
+    camera = Camera(id="gate", url="film.mp4", target_fps=20, lines=(DOOR,), zones=(HALL,))
+    parts.metrics.add_camera(camera)
+    parts.add(camera)
+    parts.walk_through("gate")
+    assert parts.live.view("gate").analysis is not None
+    assert (parts.live.annotated_jpeg("gate", width_px=320) or b"")[:2] == b"\xff\xd8"
+    parts.pipeline.interrupt("gate")
+    time.sleep(0.8)  # the pipeline looks up twice a second
+    assert parts.recorder.flush(5)
+    kinds: list[Record] = []
+    while (record := listener.get(0.1)) is not None:
+        kinds.append(record)
+    (crossing,) = [each for each in kinds if isinstance(each, Crossing)]
+    assert (crossing.line, crossing.direction) == ("door", "out")
+    assert abs((crossing.at - datetime.now(UTC)).total_seconds()) < 10
+    (visit,) = [each for each in kinds if isinstance(each, ZoneVisit)]
+    assert visit.dwell_s == pytest.approx(2.4, abs=0.3)
+    assert sum(each.watched_s for each in kinds if isinstance(each, Coverage)) == pytest.approx(2.5, abs=0.3)
+    text = parts.metrics.render().decode()
+    assert 'footfall_people_crossed_total{camera="gate",direction="out",line="door"} 1.0' in text
+    assert "footfall_zone_people{" not in text  # nobody watches: unknown, not zero
+    assert 'footfall_input_statistic{camera="gate",statistic="luminance"}' in text
+
+
+def test_the_detector_is_swapped_between_two_frames(bench: Callable[[object], Bench]) -> None:
+    first, second = Raising(), Raising()
+    parts = bench(first)
+    ledger = parts.add(Camera(id="gate", url="film.mp4", target_fps=50))
+    parts.send("gate", GREY)
+    wait_for(lambda: ledger.counts().analysed == 1)
+    parts.pipeline.use_detector(second)
+    time.sleep(0.1)
+    parts.send("gate", GREY, sequence=1)
+    wait_for(lambda: ledger.counts().analysed == 2)
+    assert (len(first.calls), len(second.calls)) == (1, 1)
+
+
+def test_a_film_runs_through_the_fleet_and_changes_without_a_reconnect(
+    bench: Callable[[object], Bench], tmp_path: Path
+) -> None:
+    from support.figures import write_film
+
+    film = write_film(tmp_path / "film.mp4", [], lasts_s=2, width_px=320, height_px=176)
+    parts = bench(Raising())
+    fleet = Fleet(
+        pipeline=parts.pipeline,
+        scheduler=parts.scheduler,
+        recorder=parts.recorder,
+        live=parts.live,
+        metrics=parts.metrics,
+        capture=CaptureSettings(),
+        rng=random.Random(1),
+        clock=parts.clock,
+    )
+    camera = Camera(id="gate", url=str(film), loop=True)
+    fleet.apply(camera)
+    wait_for(lambda: fleet.counts("gate").analysed > 2)
+    readers = {thread.name: thread for thread in threading.enumerate() if thread.name == "capture gate"}
+    fleet.apply(Camera(id="gate", url=str(film), loop=True, target_fps=8, lines=(DOOR,)))
+    analysed = fleet.counts("gate").analysed
+    wait_for(lambda: fleet.counts("gate").analysed > analysed + 2)
+    assert readers["capture gate"].is_alive()
+    fleet.apply(Camera(id="gate", url=str(film), loop=True, enabled=False))
+    assert parts.live.view("gate").state is CameraState.DISABLED
+    wait_for(lambda: not readers["capture gate"].is_alive())
+    assert fleet.counts("gate").is_balanced
+    fleet.remove("gate")
+    assert fleet.cameras() == []
+    assert fleet.stop(5)
+
+
+def test_a_slow_listener_loses_the_oldest_events_and_harms_nobody() -> None:
+    bus = EventBus()
+    slow = bus.subscribe(size=3)
+    changes = [StateChange(f"cam{n}", CameraState.LIVE, datetime.now(UTC)) for n in range(5)]
+    bus.publish(changes)
+    assert slow.dropped == 2
+    assert [slow.get(0.1) for _ in range(3)] == changes[2:]
+    assert slow.get(0.01) is None
+    slow.close()
+    bus.publish(changes)
+    assert slow.get(0.01) is None

@@ -1,0 +1,189 @@
+"""Which frames are analysed: newest, fair, at the camera's rate; and none is lost from the books."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from footfall.domain import DropReason
+from service.frames import CapturedFrame, FrameLedger, NewestFrame
+from service.scheduler import Scheduler
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+class ManualClock:
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.now_s)
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        return event.is_set()
+
+
+class Source:
+    """A camera whose frames the test sends."""
+
+    def __init__(self, name: str, scheduler: Scheduler, clock: ManualClock, target_fps: float = 5.0) -> None:
+        self.name, self.clock = name, clock
+        self.ledger = FrameLedger(name)
+        self.slot = NewestFrame(self.ledger, scheduler.wake)
+        self.sequence = 0
+        scheduler.add(name, self.slot, target_fps)
+
+    def send(self, *, broken: bool = False) -> None:
+        def to_picture() -> np.ndarray:
+            if broken:
+                raise RuntimeError("broken")
+            return np.zeros((4, 4, 3), dtype=np.uint8)
+
+        self.ledger.receive()
+        now_s = self.clock.now_s
+        self.slot.put(CapturedFrame(self.name, self.sequence, self.clock.now(), now_s, 4, 4, to_picture))
+        self.sequence += 1
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+def make(clock: ManualClock, max_batch: int = 4) -> Scheduler:
+    return Scheduler(max_batch=max_batch, max_age_s=0.5, clock=clock)
+
+
+@pytest.mark.parametrize(("sent_fps", "target_fps"), [(10, 5), (25, 5), (12.5, 5), (7, 5), (30, 10), (5, 5), (3, 5)])
+def test_a_camera_is_analysed_at_its_rate_evenly(clock: ManualClock, sent_fps: float, target_fps: float) -> None:
+    scheduler = make(clock)
+    camera = Source("gate", scheduler, clock, target_fps)
+    random = np.random.default_rng(3)
+    taken_s = []
+    for index in range(int(20 * sent_fps)):
+        clock.now_s = 100 + index / sent_fps + random.uniform(0, 0.1 / sent_fps)
+        camera.send()
+        for scheduled in scheduler.next_batch(0):
+            taken_s.append(scheduled.frame.received_s)
+            scheduled.ledger.analyse()
+    wanted = min(sent_fps, target_fps)
+    assert len(taken_s) == pytest.approx(20 * wanted, abs=2)
+    assert max(np.diff(taken_s)) <= 1 / target_fps + 1.3 / sent_fps
+    counts = camera.ledger.counts()
+    assert counts.dropped[DropReason.RATE] == counts.received - counts.analysed
+
+
+def test_of_several_waiting_frames_the_newest_is_taken(clock: ManualClock) -> None:
+    scheduler = make(clock)
+    camera = Source("gate", scheduler, clock)
+    for _ in range(3):
+        camera.send()
+    (scheduled,) = scheduler.next_batch(0)
+    assert scheduled.frame.sequence == 2
+    assert camera.ledger.counts().dropped[DropReason.SUPERSEDED] == 2
+
+
+def test_a_frame_older_than_the_limit_is_dropped_as_stale(clock: ManualClock) -> None:
+    scheduler = make(clock)
+    camera = Source("gate", scheduler, clock)
+    camera.send()
+    clock.now_s += 0.6
+    assert scheduler.next_batch(0) == []
+    assert camera.ledger.counts().dropped[DropReason.STALE] == 1
+
+
+def test_nobody_starves_when_there_is_too_much_to_do(clock: ManualClock) -> None:
+    scheduler = make(clock, max_batch=1)
+    cameras = [Source(f"cam{number}", scheduler, clock) for number in range(5)]
+    for _ in range(100):
+        clock.now_s += 0.2
+        for camera in cameras:
+            camera.send()
+        for scheduled in scheduler.next_batch(0):
+            scheduled.ledger.analyse()
+    assert [camera.ledger.counts().analysed for camera in cameras] == [20] * 5
+
+
+def test_a_batch_has_one_frame_of_each_camera_at_most_and_not_more_than_allowed(clock: ManualClock) -> None:
+    scheduler = make(clock, max_batch=3)
+    cameras = [Source(f"cam{number}", scheduler, clock) for number in range(5)]
+    for camera in cameras:
+        camera.send()
+    first, second = scheduler.next_batch(0), scheduler.next_batch(0)
+    assert (len(first), len(second)) == (3, 2)
+    assert len({scheduled.frame.camera_id for scheduled in [*first, *second]}) == 5
+
+
+def test_a_picture_that_cannot_be_converted_is_dropped_and_others_go_on(clock: ManualClock) -> None:
+    scheduler = make(clock)
+    broken, healthy = Source("broken", scheduler, clock), Source("healthy", scheduler, clock)
+    broken.send(broken=True)
+    healthy.send()
+    assert [scheduled.frame.camera_id for scheduled in scheduler.next_batch(0)] == ["healthy"]
+    assert broken.ledger.counts().dropped[DropReason.ERROR] == 1
+
+
+def test_frames_of_a_closed_camera_are_dropped_as_stopped(clock: ManualClock) -> None:
+    scheduler = make(clock)
+    camera = Source("gate", scheduler, clock)
+    camera.send()
+    scheduler.remove("gate")
+    camera.slot.close()
+    camera.send()
+    assert scheduler.next_batch(0) == []
+    assert camera.ledger.counts().dropped[DropReason.STOPPED] == 2
+
+
+def test_a_waiting_scheduler_wakes_when_a_frame_comes() -> None:
+    from service.clock import SystemClock
+
+    clock = SystemClock()
+    scheduler = Scheduler(max_batch=1, max_age_s=5, clock=clock)
+    ledger = FrameLedger("gate")
+    slot = NewestFrame(ledger, scheduler.wake)
+    scheduler.add("gate", slot, 5)
+    found: list[int] = []
+    thread = threading.Thread(target=lambda: found.extend(s.frame.sequence for s in scheduler.next_batch(10)))
+    thread.start()
+    ledger.receive()
+    picture = np.zeros((4, 4, 3), dtype=np.uint8)
+    slot.put(CapturedFrame("gate", 7, clock.now(), clock.monotonic(), 4, 4, lambda: picture))
+    thread.join(5)
+    assert found == [7]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["send", "broken", "batch", "wait", "close"]), st.integers(0, 2)),
+        max_size=60,
+    )
+)
+def test_whatever_happens_the_books_balance(steps: list[tuple[str, int]]) -> None:
+    clock = ManualClock()
+    scheduler = make(clock, max_batch=2)
+    cameras = [Source(f"cam{number}", scheduler, clock) for number in range(3)]
+    for what, which in steps:
+        if what in {"send", "broken"}:
+            cameras[which].send(broken=what == "broken")
+        elif what == "batch":
+            for index, scheduled in enumerate(scheduler.next_batch(0)):
+                if (index + which) % 2:
+                    scheduled.ledger.analyse()
+                else:
+                    scheduled.ledger.drop(DropReason.ERROR)
+        elif what == "wait":
+            clock.now_s += 0.15 * (which + 1)
+        else:
+            cameras[which].slot.close()
+        for camera in cameras:
+            counts = camera.ledger.counts()
+            assert counts.is_balanced
+            assert counts.pending in {0, 1}
