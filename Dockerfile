@@ -18,7 +18,9 @@ RUN pip install --no-cache-dir --no-deps --no-build-isolation . \
 
 USER 10001
 WORKDIR /data
-ENV FOOTFALL_DATA_DIR=/data \
+# ONNX Runtime reports its use to its maker unless this is set before it is loaded.
+ENV ORT_DISABLE_TELEMETRY=1 \
+    FOOTFALL_DATA_DIR=/data \
     FOOTFALL_HOST=0.0.0.0 \
     PYTHONDONTWRITEBYTECODE=1
 VOLUME /data

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 FOOTAGE_DIR = Path(os.environ.get("FOOTFALL_TEST_DATA", ROOT.parent / "shared" / "data"))
 CAMERAS = 8
-BATCH = 4
+BATCH = 2
 """The service's default FOOTFALL_MAX_BATCH."""
 INPUT_SIZES = (640, 320)
 MB = 1e6

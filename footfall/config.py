@@ -47,7 +47,12 @@ class Settings(BaseSettings):
     input_size: int = Field(
         640, ge=64, le=2048, multiple_of=32, description="Longer side of the picture that the detector sees; pixels."
     )
-    max_batch: int = Field(4, ge=1, le=64, description="Frames of different cameras analysed in one call.")
+    max_batch: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="Frames of different cameras analysed in one call; more pays on a GPU, not on a CPU.",
+    )
     max_frame_age_s: float = Field(0.5, gt=0, le=60, description="A frame older than this is dropped, not analysed.")
     open_timeout_s: float = Field(5.0, gt=0, le=120, description="Deadline for opening a source.")
     stall_timeout_s: float = Field(

@@ -44,6 +44,7 @@ mkdir "$folder/data"
 if [ -d "$imported" ]; then cp -r "$imported" "$folder/data/models"; fi
 unset DEMO_SOURCE FOOTFALL_DATABASE_URL FOOTFALL_DATABASE_URL_FILE
 export FOOTFALL_DATA_DIR=$folder/data
+export ORT_DISABLE_TELEMETRY=1 # ONNX Runtime reports its use to its maker unless this is set before it is loaded
 command=(.venv/bin/footfall up --config "$folder/site.yaml")
 if [ -n "${DEMO_SECONDS:-}" ]; then
   command=(timeout --foreground --preserve-status --kill-after=20 "$DEMO_SECONDS" "${command[@]}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import random
 import signal
 import threading
@@ -37,6 +38,15 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _HOUSEKEEPING_S: Final = 3600.0
+_M_ARENA_MAX: Final = -8  # from glibc's malloc.h
+
+
+def _keep_memory_together() -> None:
+    """Let all threads share two pools of memory: glibc gives each its own otherwise, and keeps what they freed."""
+    try:
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+    except (OSError, AttributeError):
+        return  # another C library, with other habits
 
 
 class Service:
@@ -50,6 +60,7 @@ class Service:
     """
 
     def __init__(self, settings: Settings, site: SiteFile | None = None) -> None:
+        _keep_memory_together()
         self.settings = settings
         clock = SystemClock()
         self._detector = load_detector(
