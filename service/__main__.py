@@ -14,6 +14,7 @@ from service.commands.count import count
 from service.commands.evaluate import evaluate
 from service.commands.models import models_app
 from service.commands.serve import check_config, serve, up
+from service.logs import set_up_logs
 
 EXIT_FAILED = 1
 EXIT_BAD_SETTINGS = 2
@@ -48,6 +49,7 @@ def options(
 ) -> None:
     """Options of every command."""
     del version
+    set_up_logs("warning")  # to standard error: standard output belongs to the answer
 
 
 def main() -> None:

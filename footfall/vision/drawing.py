@@ -92,7 +92,8 @@ def _draw_zones(canvas: NDArray[np.uint8], camera: Camera, people_in_zone: Mappi
         cv2.fillPoly(tinted, [corners - (left, top)], _ZONE_BGR)
         cv2.addWeighted(tinted, 0.22, part, 0.78, 0, dst=part)
         cv2.polylines(canvas, [corners], isClosed=True, color=_ZONE_BGR, thickness=thickness, lineType=cv2.LINE_AA)
-        x, y = corners.mean(axis=0)
+        # At the top, where feet seldom are.
+        x, y = (left + right) / 2, top + 0.03 * height
         _draw_text(canvas, f"{zone.name}: {people_in_zone.get(zone.name, 0)}", (x, y), _ZONE_BGR)
 
 
@@ -110,7 +111,8 @@ def _draw_lines(
         cv2.arrowedLine(canvas, _pixel(middle), _pixel(tip), _LINE_BGR, thickness, cv2.LINE_AA, tipLength=0.4)
         counts = totals.get(line.name, {})
         text = f"{line.name}  in {counts.get('in', 0)}  out {counts.get('out', 0)}"
-        _draw_text(canvas, text, middle, _LINE_BGR)
+        # At the upper end, where it hides nobody who crosses.
+        _draw_text(canvas, text, start if start[1] < end[1] else end, _LINE_BGR)
 
 
 def _draw_text(

@@ -86,7 +86,7 @@ export class Editor {
   }
 
   start(kind, byKey) {
-    if (this.draft?.kind === kind) { this.stop(); return; }
+    // Pressed again, it begins again: an editor without shapes opens drawing, and people press the button all the same.
     this.draft = { kind, points: [] };
     this.cross = [0.5, 0.5];
     this.usesKeys = byKey;
