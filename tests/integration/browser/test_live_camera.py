@@ -26,6 +26,7 @@ def test_a_person_draws_a_line_on_a_live_camera_and_sees_the_count_rise(
         page.goto(f"{service.url}/cameras/street")
         page.locator("#picture.shown").wait_for(timeout=15_000)
         page.click("#edit")
+        page.locator("#editor").wait_for()
         page.click("#draw-line")
         box = page.locator("#overlay").bounding_box()
         assert box is not None

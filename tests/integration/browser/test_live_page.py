@@ -83,8 +83,8 @@ def test_the_grid_shows_pictures_states_and_counts(site: Any, page: Page) -> Non
     assert page.locator("[data-camera=lift] .pill").get_attribute("data-state") == "stalled"
     assert page.locator("[data-camera=lift] img").is_hidden()
     assert page.locator("[data-camera=lift] [data-in]").text_content() == "–"  # never watched is not zero
-    assert page.locator("#model").text_content() == "yolo11n · onnxruntime"
-    assert page.locator("#total-live").text_content() == "3 / 4"
+    wait_until(page, lambda: page.locator("#model").text_content() == "yolo11n · onnxruntime")
+    wait_until(page, lambda: page.locator("#total-live").text_content() == "3 / 4")
     assert page.locator("#since").text_content() == "counted since midnight, Europe/Berlin"
     assert "watched" in (tile.locator("[data-coverage]").text_content() or "")
     assert "geheim" not in page.content()
@@ -96,6 +96,7 @@ def test_a_line_drawn_with_the_mouse_counts(site: Any, page: Page) -> None:
     page.goto(f"{site.url}/cameras/gate")
     page.locator("#picture.shown").wait_for()
     page.click("#edit")
+    page.locator("#editor").wait_for()
     page.click("#draw-line")
     box = page.locator("#overlay").bounding_box()
     assert box is not None
@@ -148,6 +149,7 @@ def test_a_point_is_dragged_and_a_shape_deleted(site: Any, page: Page) -> None:
     page.goto(f"{site.url}/cameras/gate")
     page.locator("#picture.shown").wait_for()
     page.click("#edit")
+    page.locator("#editor").wait_for()
     box = page.locator("#overlay").bounding_box()
     assert box is not None
     page.locator("[data-key='0-1']").hover()
