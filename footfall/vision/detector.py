@@ -402,6 +402,8 @@ class _OnnxRuntimeNetwork:
         options.intra_op_num_threads = threads or os.cpu_count() or 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        # Plans of memory are kept for every input shape: 50 MB for no speed.
+        options.enable_mem_pattern = False
         # Threads that spin while they wait take the cores from decoding.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
