@@ -156,7 +156,14 @@ def resolve_model(model: str | None, models_dir: Path) -> Path:
     if (path / CARD_FILE).is_file():
         return path
     if path.is_file():
-        return import_model(path, models_dir, name=f"{path.stem}-{sha256_of(path)[:12]}")
+        name = f"{path.stem}-{sha256_of(path)[:12]}"
+        try:
+            return import_model(path, models_dir, name=name)
+        except OSError as error:
+            raise ModelError(
+                f"model {chosen!r}: a bare file is imported before it is used, and {models_dir} cannot be written "
+                f"({error.strerror}); set FOOTFALL_DATA_DIR to a folder of yours"
+            ) from None
     known = ", ".join(each.name for each in list_models(models_dir)) or "there are none"
     raise ModelError(f"model {chosen!r}: neither an imported model ({known}), nor a model folder, nor a .onnx file")
 

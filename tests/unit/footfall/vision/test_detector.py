@@ -275,6 +275,20 @@ def test_without_a_model_the_error_says_how_to_get_one(tmp_path: Path) -> None:
         resolve_model("nope", tmp_path)
 
 
+def test_a_bare_file_is_used_under_a_name_of_its_own(tmp_path: Path) -> None:
+    source = named_onnx(tmp_path / "yolo.onnx", {0: "person"})
+    folder = resolve_model(str(source), tmp_path / "models")
+    assert folder.name == f"yolo-{sha256_of(source)[:12]}"
+    assert resolve_model(str(source), tmp_path / "models") == folder
+
+
+def test_a_models_folder_that_cannot_be_made_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    source = named_onnx(tmp_path / "yolo.onnx", {0: "person"})
+    (tmp_path / "file").touch()
+    with pytest.raises(ModelError, match="set FOOTFALL_DATA_DIR to a folder of yours"):
+        resolve_model(str(source), tmp_path / "file" / "models")
+
+
 def test_a_pt_file_without_ultralytics_says_which_extra_is_missing(tmp_path: Path) -> None:
     (tmp_path / "yolo11n.pt").write_bytes(zip_bytes())
     try:
