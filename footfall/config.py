@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from footfall.domain import NAME_PATTERN, Camera, Line, Point, Zone
 from footfall.errors import SettingsError
 from footfall.redaction import redact_url
+from footfall.simulation import parse_simulation_url
 
 MAX_CAMERAS: Final = 1000
 URL_SCHEMES: Final = ("rtsp", "rtsps", "http", "https", "file", "v4l2", "sim")
@@ -165,7 +166,7 @@ class CameraSettings(_Strict):
     """A camera as written in a site file or sent to the API."""
 
     id: Name = Field(description="Its id in metrics, events and paths.")
-    url: SecretStr = Field(description="rtsp(s)://, http(s)://, file path or file://, v4l2:///dev/video0.")
+    url: SecretStr = Field(description="rtsp(s)://, http(s)://, file path or file://, v4l2:///dev/video0, sim:SCENE.")
     name: str = Field("", max_length=200, description="What people call it.")
     enabled: bool = Field(True, description="Whether it is watched.")
     target_fps: float = Field(5.0, gt=0, le=60, description="Analyses a second aimed at.")
@@ -226,10 +227,13 @@ def check_source_url(url: str) -> None:
     """
     if not url or re.search(r"[\x00-\x1f\x7f]", url):
         raise ValueError("url: empty, or holds a control character; expected a camera URL or a file path")
+    if url.lower().startswith("sim:"):
+        parse_simulation_url(url)
+        return
     scheme, found, rest = url.partition("://")
     if not found:
         head = url.partition(":")[0]
-        if head == "sim" or "|" not in url:
+        if "|" not in url:
             if re.match(r"^(?:concat|subfile|async|data|pipe|lavfi|exec|crypto|cache)[:,]", url, re.IGNORECASE):
                 raise ValueError(f"url: {head!r} is no source of pictures; expected one of {_schemes()} or a file path")
             return
