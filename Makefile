@@ -1,5 +1,5 @@
 # Every target sets up what it needs; see README.md.
-.PHONY: help setup setup-test demo test check bench lock clean
+.PHONY: help setup setup-test setup-retrain demo test check bench lock clean
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 # By environment: a shell would cut a URL at its first &, and a process list would show its password.
@@ -14,6 +14,9 @@ setup:  ## Install what counting needs
 
 setup-test:  ## Install what the tests need too
 	@scripts/setup.sh test
+
+setup-retrain:  ## Install what training a detector needs too (PyTorch, Ultralytics)
+	@scripts/setup.sh retrain
 
 demo: setup  ## Count on a source: make demo ARGS="rtsp://…"
 	@scripts/demo.sh
@@ -31,9 +34,14 @@ test: check  ## All checks and all tests
 bench: setup-test  ## Measure speed, memory and size
 	$(BIN)/python benchmarks/run.py
 
+# torch comes in kinds (CPU, CUDA) that only the user can choose: scripts/setup.sh installs it by its range.
+LOCK := uv pip compile -q pyproject.toml --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
+WITHOUT_TORCH := --override requirements/without-torch.txt --no-emit-package torch --no-emit-package torchvision
+
 lock:  ## Compile pyproject.toml into requirements/ (needs uv)
-	uv pip compile -q pyproject.toml --extra build --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements/serve.txt
-	uv pip compile -q pyproject.toml --extra build --extra dev --extra postgres --extra openvino --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements/dev.txt
+	$(LOCK) --extra build -o requirements/serve.txt
+	$(LOCK) --extra build --extra retrain $(WITHOUT_TORCH) -o requirements/retrain.txt
+	$(LOCK) --extra build --extra dev --extra postgres --extra openvino --extra retrain $(WITHOUT_TORCH) -o requirements/dev.txt
 
 clean:  ## Remove the environment and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info .setup.lock

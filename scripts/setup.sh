@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
 # Installs what Footfall needs into .venv beside the Makefile, and missing Debian packages into the system.
 #   scripts/setup.sh runtime   what counting needs
+#   scripts/setup.sh retrain   that, and what training a detector needs
 #   scripts/setup.sh test      that, and all that the tests need
+# PyTorch comes from where pip looks (PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS); on Linux that is, unless these
+# say otherwise, the kind for NVIDIA cards: gigabytes. A PyTorch that is in .venv already and fits is kept.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 kind=${1:-runtime}
@@ -9,6 +12,7 @@ unset VIRTUAL_ENV PYTHONHOME PYTHONPATH # another environment's settings must no
 
 packages=(libgl1 libglib2.0-0 python3-venv)
 requirements=requirements/serve.txt
+if [ "$kind" = retrain ]; then requirements=requirements/retrain.txt; fi
 if [ "$kind" = test ]; then
   packages+=(ffmpeg gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp gstreamer1.0-plugins-base gstreamer1.0-plugins-good
     gstreamer1.0-plugins-bad gstreamer1.0-tools python3-gi postgresql chromium fonts-dejavu-core)
@@ -72,9 +76,19 @@ echo "setup: installing Python packages into .venv ($kind); this takes a minute"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 rm -f "$stamp".*
 # No byte code of modules that are never loaded: it would be a seventh of the environment.
+if [ "$kind" != runtime ]; then
+  mapfile -t torch < <(.venv/bin/python -c '
+import tomllib
+for wanted in tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["retrain"]:
+    if wanted.startswith("torch"): print(wanted)')
+  # First, because what comes next asks for it; what it brings along has the locked versions from the start.
+  .venv/bin/python -m pip install --quiet --no-compile -c <(grep -oE '^[a-z0-9._-]+==[^\\]+' "$requirements") "${torch[@]}"
+fi
 .venv/bin/python -m pip install --quiet --no-compile --require-hashes -r "$requirements"
 # setuptools warns of every editable installation.
 PYTHONWARNINGS=ignore .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 wanted "$requirements" >"$stamp.$kind"
-if [ "$kind" = test ]; then wanted requirements/serve.txt >"$stamp.runtime"; fi # the test set holds all of it
+# A larger set holds all of a smaller one.
+if [ "$kind" != runtime ]; then wanted requirements/serve.txt >"$stamp.runtime"; fi
+if [ "$kind" = test ]; then wanted requirements/retrain.txt >"$stamp.retrain"; fi
 echo "setup: done; commands are in .venv/bin, for example .venv/bin/footfall --help"
