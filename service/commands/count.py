@@ -214,8 +214,8 @@ def _count_film(
 ) -> tuple[dict[str, Any], Tally]:
     from rich.progress import Progress  # noqa: PLC0415
 
+    from footfall.vision.film import analyse_film  # noqa: PLC0415
     from footfall.vision.footage import Footage  # noqa: PLC0415
-    from service.commands.film import analyse_film  # noqa: PLC0415
 
     tally = Tally(camera)
     path = Path(camera.url.removeprefix("file://"))

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path  # noqa: TC003  Typer reads the annotation
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from footfall.config import read_settings
-from footfall.domain import Camera, Zone
-
-if TYPE_CHECKING:
-    from footfall.domain import Crossing, Detections, Tracks, ZoneVisit
-    from footfall.vision.detector import Detector
-    from footfall.vision.evaluation import FilmedTruth
-
-_WHOLE_PICTURE = Zone("picture", ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)))
 
 
 def evaluate(
@@ -33,6 +24,7 @@ def evaluate(
     """Compare detections, tracks and counts of a film with its ground truth."""
     from footfall.vision.detector import load_detector  # noqa: PLC0415  heavy: not for `--help`
     from footfall.vision.evaluation import read_sequence  # noqa: PLC0415
+    from footfall.vision.film import evaluate_sequence  # noqa: PLC0415
     from footfall.vision.models import resolve_model  # noqa: PLC0415
 
     settings = read_settings(model=model)
@@ -48,58 +40,6 @@ def evaluate(
         typer.echo(json.dumps(report, indent=2, ensure_ascii=False))
     else:
         typer.echo(_as_text(folder.name, report))
-
-
-def evaluate_sequence(
-    sequence: FilmedTruth, detector: Detector, *, fps: float | None = None, uturn_window_s: float = 10.0
-) -> dict[str, Any]:
-    """Run the film and score what the ground truth allows.
-
-    Returns:
-        `frames`, `fps` and, where there is truth: `detection`, `tracking`, `counting`, `visits`.
-    """
-    from footfall.vision.evaluation import (  # noqa: PLC0415
-        counting_scores,
-        detection_scores,
-        tracking_scores,
-        visit_scores,
-    )
-    from footfall.vision.footage import Footage  # noqa: PLC0415
-    from service.commands.film import analyse_film  # noqa: PLC0415
-
-    camera = Camera(
-        id=sequence.folder.name,
-        url=str(sequence.video),
-        target_fps=fps or sequence.fps,
-        lines=tuple(each.line for each in sequence.lines or ()),
-        zones=(_WHOLE_PICTURE,) if sequence.visits is not None else (),
-    )
-    detections: list[Detections] = []
-    tracks: list[Tracks] = []
-    frames: list[int] = []
-    crossings: dict[str, list[Crossing]] = {}
-    visits: list[ZoneVisit] = []
-    with Footage(sequence.video, fps=fps) as footage:
-        for analysis in analyse_film(footage, camera, detector, uturn_window_s=uturn_window_s):
-            detections.append(analysis.detections)
-            tracks.append(analysis.tracks)
-            frames.append(analysis.frame.sequence)
-            visits.extend(analysis.visits)
-            for crossing in analysis.crossings:
-                crossings.setdefault(crossing.line, []).append(crossing)
-    start = datetime(1970, 1, 1, tzinfo=UTC)
-    report: dict[str, Any] = {"sequence": sequence.folder.name, "frames": len(frames), "fps": fps or sequence.fps}
-    if sequence.boxes is not None:
-        truth = [sequence.boxes_at(frame) for frame in frames]
-        report["detection"] = detection_scores(
-            [boxes for _, boxes in truth], detections, threshold=detector.version.threshold
-        )
-        report["tracking"] = tracking_scores(truth, tracks)
-    if sequence.lines is not None:
-        report["counting"] = counting_scores(sequence.lines, crossings, start)
-    if sequence.visits is not None:
-        report["visits"] = visit_scores(sequence.visits, visits, start)
-    return report
 
 
 def _as_text(name: str, report: dict[str, Any]) -> str:
