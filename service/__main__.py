@@ -14,6 +14,7 @@ from service.commands.count import count
 from service.commands.evaluate import evaluate
 from service.commands.models import models_app
 from service.commands.serve import check_config, serve, up
+from service.commands.sim import sim_app
 from service.logs import set_up_logs
 
 EXIT_FAILED = 1
@@ -32,6 +33,7 @@ app.command()(evaluate)
 app.command("check-config")(check_config)
 app.add_typer(cameras_app, name="cameras")
 app.add_typer(models_app, name="models")
+app.add_typer(sim_app, name="sim")
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001  Typer's callback

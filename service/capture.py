@@ -22,6 +22,7 @@ from footfall.redaction import encode_userinfo, redact, redact_url
 from service.backoff import Backoff
 from service.frames import CapturedFrame
 from service.preflight import UnreachableError
+from service.simulated import SceneTruth, SimulatedCamera, is_simulated
 from service.source import is_film, open_source
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from footfall.domain import Camera
+    from footfall.domain import Camera, Line
     from service.clock import Clock
     from service.frames import NewestFrame
-    from service.source import DecodedPicture, VideoSource
+    from service.source import DecodedPicture, PictureSource
 
 _log = structlog.get_logger(__name__)
 
@@ -122,6 +123,7 @@ class CameraReader:
         clock: Clock,
     ) -> None:
         self._camera = camera
+        self._scene = SimulatedCamera(camera.url, camera.lines, clock=clock) if is_simulated(camera.url) else None
         self._slot = slot
         self._settings = settings
         self._on_state = on_state
@@ -151,6 +153,16 @@ class CameraReader:
         """What the camera is doing."""
         with self._state_lock:
             return self._state
+
+    @property
+    def truth(self) -> SceneTruth | None:
+        """What a drawn scene truly showed; None of a real camera."""
+        return None if self._scene is None else self._scene.truth()
+
+    def watch(self, lines: tuple[Line, ...]) -> None:
+        """Let a drawn scene count its truth at other lines; nothing happens to a real camera."""
+        if self._scene is not None:
+            self._scene.watch(lines)
 
     def start(self) -> None:
         """Begin; once only. The first state told is `connecting`."""
@@ -232,8 +244,10 @@ class CameraReader:
                 return
             pacer.rewind()
 
-    def _open(self) -> VideoSource:
+    def _open(self) -> PictureSource:
         settings = self._settings
+        if self._scene is not None:
+            return self._scene.open(max_pixels=settings.max_pixels)
         return open_source(
             self._camera.url,
             transport=self._camera.transport,
@@ -243,7 +257,7 @@ class CameraReader:
             clock=self._clock,
         )
 
-    def _read_open(self, source: VideoSource, pacer: _Pacer) -> None:
+    def _read_open(self, source: PictureSource, pacer: _Pacer) -> None:
         last_decoded_s = self._clock.monotonic()
         for picture in source.pictures():
             if self._stopped.is_set():

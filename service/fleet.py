@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from service.pipeline import Pipeline
     from service.recorder import Recorder
     from service.scheduler import Scheduler
+    from service.simulated import SceneTruth
 
 
 @dataclasses.dataclass(slots=True)
@@ -78,6 +79,12 @@ class Fleet:
             raise UnknownRecordError(f"camera {camera_id!r}: is not running")
         return running.ledger.counts()
 
+    def truth(self, camera_id: str) -> SceneTruth | None:
+        """Return what a drawn scene truly showed since its lines were drawn; None of a real camera."""
+        with self._lock:
+            running = self._running.get(camera_id)
+        return None if running is None or running.reader is None else running.reader.truth
+
     def use_detector(self, detector: Detector) -> None:
         """Swap the detector between two batches; no camera notices."""
         self._pipeline.use_detector(detector)
@@ -99,8 +106,11 @@ class Fleet:
             if any(getattr(old, name) != getattr(camera, name) for name in reads):
                 self._end(running)
                 self._begin(running)
-            elif old.target_fps != camera.target_fps and running.slot is not None:
+                return
+            if old.target_fps != camera.target_fps and running.slot is not None:
                 self._scheduler.set_rate(camera.id, camera.target_fps)
+            if running.reader is not None:
+                running.reader.watch(camera.lines)
 
     def remove(self, camera_id: str) -> None:
         """Stop a camera and show it no more; nothing happens when it is not running."""

@@ -17,13 +17,14 @@ from footfall.errors import (
 from footfall.redaction import encode_userinfo, redact, redact_url
 from service.clock import SystemClock
 from service.preflight import UnreachableError
+from service.simulated import SimulatedCamera, is_simulated
 from service.source import open_source
 
 if TYPE_CHECKING:
     from footfall.config import Settings
     from footfall.domain import Transport
     from service.clock import Clock
-    from service.source import VideoSource
+    from service.source import PictureSource
 
 _ADVICE: Final[tuple[tuple[type[FootfallError], str], ...]] = (
     (AuthFailedError, "Check user and password. Wait half an hour if the camera may have locked this machine out."),
@@ -87,6 +88,17 @@ def probe(
         return ProbeReport(shown, ok=False, problem=redact(str(error), url), advice="Give a camera's URL or a film.")
     try:
         started_s = clock.monotonic()
+        if is_simulated(url):
+            with SimulatedCamera(url, clock=clock).open(max_pixels=settings.max_pixels) as scene:
+                return _measure(
+                    scene,
+                    shown,
+                    transport=None,
+                    started_s=started_s,
+                    measure_s=measure_s,
+                    give_up_s=settings.stall_timeout_s,
+                    clock=clock,
+                )
         with open_source(
             url,
             transport=transport,
@@ -110,7 +122,7 @@ def probe(
 
 
 def _measure(
-    source: VideoSource,
+    source: PictureSource,
     shown: str,
     *,
     transport: Transport | None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import unquote
 
 import av
@@ -62,6 +62,34 @@ class DecodedPicture:
     width_px: int
     height_px: int
     to_picture: Callable[[], NDArray[np.uint8]]
+
+
+class PictureSource(Protocol):
+    """An open source of pictures; used in a `with` block, from one thread.
+
+    Attributes:
+        codec: its short name, as in `h264`.
+        width_px: as announced; 0 when the source does not say before the first picture.
+        announced_fps: None when the source does not say; it may lie.
+        is_paced: its pictures come as fast as they are read, and must be held back to the rate they were filmed with.
+    """
+
+    codec: str
+    width_px: int
+    height_px: int
+    announced_fps: float | None
+    is_paced: bool
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Hang up."""
+
+    def pictures(self) -> Iterator[DecodedPicture | None]:
+        """Yield each picture as it comes, and None now and then while none comes; ends where the source ends."""
 
 
 class VideoSource:
@@ -177,9 +205,11 @@ def open_source(
 def is_film(url: str) -> bool:
     """Tell whether `url` is a file, which ends, and not a camera.
 
-    >>> is_film("film.mp4"), is_film("file:///film.mp4"), is_film("rtsp://10.0.0.7/main")
-    (True, True, False)
+    >>> is_film("film.mp4"), is_film("file:///film.mp4"), is_film("rtsp://10.0.0.7/main"), is_film("sim:mall")
+    (True, True, False, False)
     """
+    if url.lower().startswith("sim:"):
+        return False
     scheme, found, _ = url.partition("://")
     return not found or scheme.lower() == "file"
 
@@ -219,7 +249,7 @@ def _for_libav(url: str, transport: Transport, open_timeout_s: float) -> tuple[s
         return f"file:{path.absolute()}", None, {"protocol_whitelist": "file", "format_whitelist": _FILM_FORMATS}
     if scheme == "v4l2":
         return url.partition("://")[2], "v4l2", {}
-    raise SourceError(f"{redact_url(url)}: {scheme[:20]}:// cannot be captured; expected rtsp, http, file or v4l2")
+    raise SourceError(f"{redact_url(url)}: {scheme[:20]}:// cannot be captured; expected rtsp, http, file, v4l2 or sim")
 
 
 def _checked(container: InputContainer, url: str, max_pixels: int) -> VideoSource:

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from trackers.eval import compute_clear_metrics, compute_hota_metrics, compute_identity_metrics
 
-from footfall.domain import Detections, Line, Tracks
+from footfall.domain import Detections, Line, Tracks, Zone
 from footfall.errors import EvaluationError
 from footfall.vision.detector import pairwise_iou
 
@@ -59,6 +59,14 @@ class TrueVisit:
     left_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class TrueZone:
+    """A zone and all stays in it."""
+
+    zone: Zone
+    visits: tuple[TrueVisit, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FilmedTruth:
     """A film with its ground truth; what is absent is None.
@@ -75,6 +83,7 @@ class FilmedTruth:
     boxes: Mapping[int, tuple[NDArray[np.int64], NDArray[np.float32]]] | None
     lines: tuple[TrueLine, ...] | None
     visits: tuple[TrueVisit, ...] | None
+    zones: tuple[TrueZone, ...] | None = None
 
     @property
     def video(self) -> Path:
@@ -88,7 +97,9 @@ class FilmedTruth:
 
 
 def read_sequence(folder: Path) -> FilmedTruth:
-    """Read a folder with `video.mp4`, `seqinfo.ini` and any of `gt/gt.txt`, `gt/crossings.json`, `gt/visits.json`.
+    """Read a folder with `video.mp4`, `seqinfo.ini` and what there is of its ground truth in `gt/`.
+
+    That is any of `gt.txt`, `crossings.json`, `visits.json` and `zones.json`; see docs/evaluation.md.
 
     Raises:
         EvaluationError: a part is missing or not understood; names it.
@@ -118,6 +129,7 @@ def read_sequence(folder: Path) -> FilmedTruth:
         boxes=_read_boxes(truth / "gt.txt"),
         lines=_read_crossings(truth / "crossings.json", fps=fps, width_px=width, height_px=height),
         visits=_read_visits(truth / "visits.json"),
+        zones=_read_zones(truth / "zones.json", width_px=width, height_px=height),
     )
 
 
@@ -173,11 +185,30 @@ def _read_visits(path: Path) -> tuple[TrueVisit, ...] | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         fps = float(content["fps"])
+        return _stays(content["visits"], fps)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise EvaluationError(f"{path}: not understood ({type(error).__name__}: {error})") from None
+
+
+def _read_zones(path: Path, *, width_px: int, height_px: int) -> tuple[TrueZone, ...] | None:
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        fps = float(content["fps"])
         return tuple(
-            TrueVisit((entry["enter_frame"] - 1) / fps, (entry["leave_frame"] - 1) / fps) for entry in content["visits"]
+            TrueZone(
+                Zone(str(entry["zone"]), tuple((x / width_px, y / height_px) for x, y in entry["polygon"])),
+                _stays(entry["visits"], fps),
+            )
+            for entry in content["zones"]
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise EvaluationError(f"{path}: not understood ({type(error).__name__}: {error})") from None
+
+
+def _stays(entries: list[dict[str, Any]], fps: float) -> tuple[TrueVisit, ...]:
+    return tuple(TrueVisit((entry["enter_frame"] - 1) / fps, (entry["leave_frame"] - 1) / fps) for entry in entries)
 
 
 def detection_scores(

@@ -48,14 +48,17 @@ def evaluate_sequence(
     """Run the film and score what the ground truth allows.
 
     Returns:
-        `frames`, `fps` and, where there is truth: `detection`, `tracking`, `counting`, `visits`.
+        `frames`, `fps` and, where there is truth: `detection`, `tracking`, `counting`, `visits`, `zones`.
     """
     camera = Camera(
         id=sequence.folder.name,
         url=str(sequence.video),
         target_fps=fps or sequence.fps,
         lines=tuple(each.line for each in sequence.lines or ()),
-        zones=(_WHOLE_PICTURE,) if sequence.visits is not None else (),
+        zones=(
+            *((_WHOLE_PICTURE,) if sequence.visits is not None else ()),
+            *(each.zone for each in sequence.zones or ()),
+        ),
     )
     detections: list[Detections] = []
     tracks: list[Tracks] = []
@@ -80,5 +83,14 @@ def evaluate_sequence(
     if sequence.lines is not None:
         report["counting"] = counting_scores(sequence.lines, crossings, _FILM_START)
     if sequence.visits is not None:
-        report["visits"] = visit_scores(sequence.visits, visits, _FILM_START)
+        in_picture = [visit for visit in visits if visit.zone == _WHOLE_PICTURE.name]
+        report["visits"] = visit_scores(sequence.visits, in_picture, _FILM_START)
+    if sequence.zones is not None:
+        report["zones"] = [
+            {
+                "zone": each.zone.name,
+                **visit_scores(each.visits, [v for v in visits if v.zone == each.zone.name], _FILM_START),
+            }
+            for each in sequence.zones
+        ]
     return report

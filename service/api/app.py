@@ -9,7 +9,7 @@ from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from footfall import __version__
-from service.api import cameras, counts, events, live, login, probes, system
+from service.api import cameras, counts, events, live, login, probes, system, truth
 from service.api.auth import Guard, Sessions
 from service.api.problems import add_problem_handlers
 from service.web.pages import add_pages
@@ -52,7 +52,15 @@ def create_app(services: Services, *, now_s: Callable[[], float] = time.time) ->
     app.state.login_limiter = CapacityLimiter(1)
     app.state.probe_limiter = CapacityLimiter(probes.MAX_PROBES)
     add_problem_handlers(app)
-    for router in (probes.router, events.router, live.router, cameras.router, counts.router, system.router):
+    for router in (
+        probes.router,
+        events.router,
+        live.router,
+        truth.router,
+        cameras.router,
+        counts.router,
+        system.router,
+    ):
         app.include_router(router)
     app.include_router(login.router)
     add_pages(

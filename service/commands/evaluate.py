@@ -59,6 +59,11 @@ def _as_text(name: str, report: dict[str, Any]) -> str:
             f"    {line['name']:12s} in {found['in']} of {truth['in']}, out {found['out']} of {truth['out']}; "
             f"{len(line['missed'])} missed, {len(line['false'])} false"
         )
+    lines += [
+        f"    {zone['zone']:12s} {zone['matched']} of {zone['truth']} visits, {zone['found']} found; "
+        f"worst dwell error {_number(zone['worst_dwell_error_s'])} s"
+        for zone in report.get("zones", [])
+    ]
     return "\n".join(lines)
 
 

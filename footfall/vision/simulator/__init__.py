@@ -1,5 +1,5 @@
 """A people scene with exact truth: `sim:` cameras, test footage and training material without a single photograph."""
 
-from footfall.vision.simulator.simulator import People, Shown, Simulator
+from footfall.vision.simulator.simulator import Moment, People, Shown, Simulator
 
-__all__ = ["People", "Shown", "Simulator"]
+__all__ = ["Moment", "People", "Shown", "Simulator"]

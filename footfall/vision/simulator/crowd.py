@@ -118,7 +118,8 @@ class Crowd:
         leave = rng.choice(exits)
         dice = rng.random()
         size = 1 if dice < 0.66 else 2 if dice < 0.9 else rng.choice((3, 4))
-        speed = min(max(rng.gauss(1.25, 0.2), 0.6), 1.9)
+        # Rounded: logarithms and cosines differ in their last digit from one machine to another.
+        speed = min(max(round(rng.gauss(1.25, 0.2), 4), 0.6), 1.9)
         if size > 1:
             speed *= 0.88
         legs = self._plan(entry, leave)
@@ -301,7 +302,8 @@ def _unit(x: float, y: float) -> Spot:
 
 
 def _distance(a: Spot, b: Spot) -> float:
-    return math.sqrt((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2)
+    x, y = a[0] - b[0], a[1] - b[1]
+    return math.sqrt(x * x + y * y)
 
 
 def _passes(start: Spot, end: Spot, box: Rectangle) -> bool:

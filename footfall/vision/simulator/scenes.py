@@ -5,6 +5,7 @@ Every seed builds another place of the same kind: other sizes, furniture, colour
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -329,7 +330,7 @@ def _share(view: View, point: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def _direction(x: float, y: float, z: float) -> tuple[float, float, float]:
-    length = (x * x + y * y + z * z) ** 0.5
+    length = math.sqrt(x * x + y * y + z * z)
     return x / length, y / length, z / length
 
 
@@ -419,11 +420,7 @@ def _mall(rng: random.Random, width_px: int, height_px: int) -> Scene:
         gloss=rng.choice((0.0, 0.12, 0.25, 0.35)), shadow=rng.uniform(0.3, 0.5),
         sky=(176, 178, 180), haze_per_m=rng.uniform(0.0, 0.006),
         portals=((-1.6, deep + 2.6), (0.0, deep + 2.6), (1.6, deep + 2.6), *doors, (-4.0, 0.3), (0.0, 0.2), (4.0, 0.3)),
-        lines=(
-            ("entrance", (-half, near), (half, near)),
-            ("left", (-2.6, 3.0), (-2.6, deep - 1)),
-            ("right", (2.6, 3.0), (2.6, deep - 1)),
-        ),
+        lines=(("entrance", (-half, near), (half, near)),),
         zones=(("hall", (-3.0, 5.5, 3.0, 10.0)),),
     )  # fmt: skip
 

@@ -115,9 +115,9 @@ def draw_look(rng: random.Random, *, strange: float = 0.0, child: bool | None = 
     is_strange = rng.random() < strange
     is_child = rng.random() < 0.09 if child is None else child
     is_woman = rng.random() < 0.5
-    scale = rng.uniform(0.58, 0.80) if is_child else rng.gauss(0.955 if is_woman else 1.02, 0.04)
+    scale = rng.uniform(0.58, 0.80) if is_child else round(rng.gauss(0.955 if is_woman else 1.02, 0.04), 4)
     scale = min(max(scale, 0.55), 1.15)
-    build = min(max(rng.gauss(1.0, 0.10), 0.82), 1.35)
+    build = min(max(round(rng.gauss(1.0, 0.10), 4), 0.82), 1.35)
     radii = _body_radii(rng, is_child=is_child, is_woman=is_woman, build=build)
     worn = ["torso", "head", "leg-l", "leg-r", "foot-l", "foot-r", "arm-l", "arm-r"]
     skirt_to_m = _dress(rng, painter, radii, worn, is_woman=is_woman, is_strange=is_strange)

@@ -1,5 +1,5 @@
 // One camera: its stream, totals, people now and events; the editor is in editor.js.
-import { api, clockText, countText, isWatched, localMidnight, make, repeat, showCoverage, showState, sinceText, stateText } from "./common.js";
+import { api, clockText, countText, isWatched, localMidnight, make, percent, repeat, showCoverage, showState, sinceText, stateText } from "./common.js";
 import { Editor } from "./editor.js";
 
 const MAX_EVENTS = 30;
@@ -59,6 +59,18 @@ async function showTotals() {
   byId("coverage").parentElement.hidden = lines.size === 0;
 }
 repeat(showTotals, 3000);
+
+// A drawn camera knows the truth.
+if (byId("camera").dataset.simulated !== undefined) {
+  repeat(async () => {
+    const truth = await api(`${base}/truth`).catch(() => null); // none before its first picture
+    if (!truth) return;
+    byId("truth-since").textContent = `since ${clockText(truth.since)}`;
+    byId("truth-found").textContent = String(truth.found);
+    byId("truth-true").textContent = String(truth.truth);
+    byId("truth-accuracy").textContent = truth.accuracy === null ? "–" : percent(Math.max(0, truth.accuracy));
+  }, 3000);
+}
 
 // Events
 const list = byId("events");

@@ -58,6 +58,10 @@ const STATES = {
   connecting: "Connecting", live: "Live", degraded: "Degraded", stalled: "Stalled", offline: "Offline",
   auth_failed: "Login refused", not_found: "Not found", disabled: "Paused", ended: "Ended",
 };
+// Of a drawn camera: what was counted beside what happened.
+export const truthText = ({ truth, found, accuracy }) => (accuracy === null ? "Truth: nobody crossed yet"
+  : `Truth: ${found} counted of ${truth}, accuracy ${percent(Math.max(0, accuracy))}`);
+
 export const stateText = (state) => STATES[state] || state;
 export const isWatched = (state) => state === "live" || state === "degraded";
 

@@ -1,5 +1,5 @@
 // The grid: states and counts of all cameras; pictures only of tiles that can be seen.
-import { api, countText, isWatched, localMidnight, percent, repeat, showCoverage, showState, sinceText } from "./common.js";
+import { api, countText, isWatched, localMidnight, percent, repeat, showCoverage, showState, sinceText, truthText } from "./common.js";
 
 const PICTURE_MS = 500;
 const tiles = new Map();
@@ -72,6 +72,16 @@ repeat(async () => {
   text("total-in", countText(all.in, all.watched));
   text("total-out", countText(all.out, all.watched));
   text("total-coverage", all.seconds > 0 ? percent(Math.min(1, all.watched / all.seconds)) : "–");
+}, 3000);
+
+// Drawn cameras know the truth.
+repeat(async () => {
+  for (const element of document.querySelectorAll("[data-simulated] [data-truth]")) {
+    const id = element.closest("[data-camera]").dataset.camera;
+    // Before its first picture a scene has no truth yet.
+    const truth = await api(`/api/v1/cameras/${id}/truth`).catch(() => null);
+    if (truth) element.textContent = truthText(truth);
+  }
 }, 3000);
 
 // At most three pictures on their way at once: browsers allow six connections, and the figures need theirs.
