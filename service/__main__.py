@@ -11,6 +11,7 @@ from footfall import __version__
 from footfall.errors import FootfallError, SettingsError
 from service.commands.cameras import cameras_app
 from service.commands.count import count
+from service.commands.degrade import degrade
 from service.commands.evaluate import evaluate
 from service.commands.models import models_app
 from service.commands.serve import check_config, serve, up
@@ -30,6 +31,7 @@ app.command()(serve)
 app.command()(up)
 app.command()(count)
 app.command()(evaluate)
+app.command()(degrade)
 app.command("check-config")(check_config)
 app.add_typer(cameras_app, name="cameras")
 app.add_typer(models_app, name="models")

@@ -106,7 +106,7 @@ class Rain:
 
     STREAK_SHARE: Final = Steps(0.1, 0.25, 0.45, 0.7, 1.0)
     """Of the heaviest rain."""
-    _VEIL: Final = Steps(0.03, 0.1, 0.22, 0.4, 0.62)
+    _VEIL: Final = Steps(0.03, 0.1, 0.24, 0.48, 0.78)
     _DROPS: Final = Steps(2, 6, 14, 26, 40)
     _MOST_DROPS: Final = 40
     _PLACES: Final = 64

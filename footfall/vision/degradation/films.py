@@ -1,0 +1,214 @@
+"""Degrades whole films, and the ground truth with them: what a person's box and a line are in the picture shown."""
+
+from __future__ import annotations
+
+import configparser
+import csv
+import json
+import shutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from footfall.errors import SourceError
+from footfall.vision.degradation.degrader import Degrader
+from footfall.vision.evaluation import read_sequence
+from footfall.vision.footage import FilmWriter, Footage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from footfall.simulation import Degradation
+    from footfall.vision.evaluation import FilmedTruth
+
+_QUALITY_CRF: Final = 12
+"""So that writing the film ruins nothing more."""
+_LEAST_IN_PICTURE: Final = 0.5
+"""A person of whose box less than this is in the picture is no truth any more."""
+
+
+@dataclass(slots=True)
+class DegradedFilm:
+    """What became of a film.
+
+    Attributes:
+        pictures: how many the film had.
+        shown_s: frame number in the film (0-based) → its time from the film's first picture, of those still shown.
+    """
+
+    pictures: int = 0
+    shown_s: dict[int, float] = field(default_factory=dict)
+
+
+def degrade_film(
+    film: Path,
+    target: Path,
+    degradations: Sequence[Degradation],
+    *,
+    seed: int,
+    on_picture: Callable[[int], None] = lambda _: None,
+) -> DegradedFilm:
+    """Write a film as a camera with these degradations would give it; seconds count from its first picture.
+
+    Args:
+        target: is written as it goes; ends in .mp4. Sound is not taken along.
+        on_picture: is told how many pictures are done.
+
+    Raises:
+        NotFoundError: there is no such film.
+        SourceError: it cannot be read to its end, has no picture, or `target` cannot be written.
+    """
+    done = DegradedFilm()
+    first_s: float | None = None
+    with Footage(film) as footage:
+        degrader = Degrader(degradations, seed=seed, fps=footage.native_fps)
+        with FilmWriter(target, fps=footage.native_fps, crf=_QUALITY_CRF) as writer:
+            for frame in footage.frames():
+                first_s = frame.received_s if first_s is None else first_s
+                at_s = frame.received_s - first_s
+                shown = degrader.apply(frame.picture, at_s)
+                if shown is not None:
+                    writer.write(shown, at_s)
+                    done.shown_s[frame.sequence] = at_s
+                done.pictures += 1
+                on_picture(done.pictures)
+    if not done.shown_s:
+        raise SourceError(f"film {str(film)!r}: has no picture that can be read; nothing was written")
+    return done
+
+
+def degrade_sequence(
+    folder: Path,
+    target: Path,
+    degradations: Sequence[Degradation],
+    *,
+    seed: int,
+    on_picture: Callable[[int], None] = lambda _: None,
+) -> DegradedFilm:
+    """Write an evaluation folder with the film degraded and the truth carried over; see docs/degradations.md.
+
+    Args:
+        target: an empty folder.
+
+    Raises:
+        EvaluationError: `folder` is no evaluation folder.
+        SourceError: as `degrade_film`.
+    """
+    truth = read_sequence(folder)
+    done = degrade_film(truth.video, target / "video.mp4", degradations, seed=seed, on_picture=on_picture)
+    _write_information(folder, target, degradations, frames=len(done.shown_s))
+    matrices = _matrices(truth, degradations, done, seed)
+    (target / "gt").mkdir()
+    moved = any(matrix is not None for matrix in matrices.values())
+    if truth.boxes is not None:
+        _write_boxes(folder, target, truth, matrices)
+    if truth.lines is not None:
+        _write_lines(folder, target, truth, matrices)
+    for name in ("visits.json", "zones.json"):
+        # Who stays where in another view is not known.
+        if (folder / "gt" / name).is_file() and not moved:
+            shutil.copyfile(folder / "gt" / name, target / "gt" / name)
+    return done
+
+
+def moved_boxes(
+    boxes_px: NDArray[np.floating[Any]], matrix: NDArray[np.float64], *, width_px: int, height_px: int
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Boxes of people in a moved picture.
+
+    A turned box has larger bounds than the person turned in it, who fills its middle rather than its corners: the new
+    bounds are those of the turned ellipse in the box.
+
+    Args:
+        boxes_px: (N, 4) x0, y0, x1, y1.
+        matrix: (2, 3) as `Degrader.transform_at` gives it.
+
+    Returns:
+        (N, 4) float32 boxes cut at the picture's edge, and (N,) the share in [0, 1] of each that is in the picture.
+    """
+    corners = np.asarray(boxes_px, np.float64).reshape(-1, 4)
+    turn = matrix[:, :2]
+    centres = (corners[:, :2] + corners[:, 2:]) / 2 @ turn.T + matrix[:, 2]
+    halves = np.sqrt(((corners[:, 2:] - corners[:, :2]) / 2) ** 2 @ (turn**2).T)
+    whole = np.hstack([centres - halves, centres + halves])
+    cut = np.clip(whole, 0, (width_px, height_px, width_px, height_px))
+    areas = np.prod(2 * halves, axis=1)
+    return cut.astype(np.float32), np.prod(cut[:, 2:] - cut[:, :2], axis=1) / np.maximum(areas, 1e-9)
+
+
+def _matrices(
+    truth: FilmedTruth, degradations: Sequence[Degradation], done: DegradedFilm, seed: int
+) -> dict[int, NDArray[np.float64] | None]:
+    """Return for each shown frame how the view has moved."""
+    degrader = Degrader(degradations, seed=seed, fps=truth.fps)
+    return {frame: degrader.transform_at(at_s, truth.width_px, truth.height_px) for frame, at_s in done.shown_s.items()}
+
+
+def _write_information(folder: Path, target: Path, degradations: Sequence[Degradation], *, frames: int) -> None:
+    info = configparser.ConfigParser()
+    info.optionxform = str  # type: ignore[assignment,method-assign]  # keys keep their capitals
+    info.read_string((folder / "seqinfo.ini").read_text(encoding="utf-8"))
+    info["Sequence"]["seqLength"] = str(frames)
+    info["Sequence"]["degraded"] = ", ".join(f"{each.kind} {each.severity:g}" for each in degradations)
+    with (target / "seqinfo.ini").open("w", encoding="utf-8") as stream:
+        info.write(stream, space_around_delimiters=False)
+
+
+def _write_boxes(
+    folder: Path, target: Path, truth: FilmedTruth, matrices: dict[int, NDArray[np.float64] | None]
+) -> None:
+    """Frames that are not shown go, and those after them move up; boxes follow the view."""
+    numbers = {frame: number for number, frame in enumerate(matrices, start=1)}
+    with (folder / "gt" / "gt.txt").open(encoding="utf-8", newline="") as stream:
+        rows = [row for row in csv.reader(stream) if row]
+    with (target / "gt" / "gt.txt").open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        for row in rows:
+            frame = int(float(row[0])) - 1
+            if frame not in numbers:
+                continue
+            matrix = matrices[frame]
+            place = row[2:6]
+            if matrix is not None:
+                x, y, width, height = (float(value) for value in place)
+                box = np.array([[x, y, x + width, y + height]])
+                (cut,), (share,) = moved_boxes(box, matrix, width_px=truth.width_px, height_px=truth.height_px)
+                if share < _LEAST_IN_PICTURE:
+                    continue
+                place = [f"{value:.2f}" for value in (cut[0], cut[1], cut[2] - cut[0], cut[3] - cut[1])]
+            writer.writerow([numbers[frame], row[1], *place, *row[6:]])
+
+
+def _write_lines(
+    folder: Path, target: Path, truth: FilmedTruth, matrices: dict[int, NDArray[np.float64] | None]
+) -> None:
+    """Lines follow a view that is another one from beginning to end.
+
+    When the camera moves on the way, lines stay where they were drawn, as they do on a camera: the harm is to be seen.
+    """
+    content = json.loads((folder / "gt" / "crossings.json").read_text(encoding="utf-8"))
+    first, *others = matrices.values()
+    if first is not None and all(each is not None and np.array_equal(each, first) for each in others):
+        for line in content["lines"]:
+            for end in ("a", "b"):
+                line[end] = [round(float(value), 2) for value in first @ (*line[end], 1.0)]
+            line["events"] = [event for event in line["events"] if _is_in_picture(event, truth, first)]
+            # What other fields say of the line held for the old view.
+            for name in set(line) - {"line", "a", "b", "events"}:
+                del line[name]
+    (target / "gt" / "crossings.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def _is_in_picture(event: Sequence[Any], truth: FilmedTruth, matrix: NDArray[np.float64]) -> bool:
+    """Whether a crossing can still be seen; those of people whose box is not known are taken for seen."""
+    frame, person, _ = event
+    ids, boxes = truth.boxes_at(frame - 1)
+    box = boxes[ids == person] if person is not None else boxes[:0]
+    if not len(box):
+        return True
+    _, (share,) = moved_boxes(box[:1], matrix, width_px=truth.width_px, height_px=truth.height_px)
+    return bool(share >= _LEAST_IN_PICTURE)
