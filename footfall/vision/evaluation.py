@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from trackers.eval import compute_clear_metrics, compute_hota_metrics, compute_identity_metrics
 
@@ -19,8 +20,6 @@ from footfall.vision.detector import pairwise_iou
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
     from footfall.domain import Crossing, Direction, ZoneVisit
 
@@ -73,6 +72,7 @@ class FilmedTruth:
 
     Attributes:
         boxes: frame (0-based) → ids (N,) int64 and boxes (N, 4) float32 in pixels.
+        ignored: the same of people whom it is neither right nor wrong to find, as they are hardly seen.
     """
 
     folder: Path
@@ -84,6 +84,7 @@ class FilmedTruth:
     lines: tuple[TrueLine, ...] | None
     visits: tuple[TrueVisit, ...] | None
     zones: tuple[TrueZone, ...] | None = None
+    ignored: Mapping[int, tuple[NDArray[np.int64], NDArray[np.float32]]] | None = None
 
     @property
     def video(self) -> Path:
@@ -94,6 +95,10 @@ class FilmedTruth:
         """Ids and boxes of a frame (0-based); empty when nobody is in the picture."""
         empty = np.empty(0, np.int64), np.empty((0, 4), np.float32)
         return (self.boxes or {}).get(frame, empty)
+
+    def ignored_at(self, frame: int) -> NDArray[np.float32]:
+        """(N, 4) boxes of a frame (0-based) that are not to be judged by."""
+        return self.ignored[frame][1] if self.ignored and frame in self.ignored else np.empty((0, 4), np.float32)
 
 
 def read_sequence(folder: Path) -> FilmedTruth:
@@ -120,24 +125,30 @@ def read_sequence(folder: Path) -> FilmedTruth:
             "seqLength, imWidth and imHeight"
         ) from None
     truth = folder / "gt"
+    boxes, ignored = _read_boxes(truth / "gt.txt")
     return FilmedTruth(
         folder=folder,
         fps=fps,
         frames=frames,
         width_px=width,
         height_px=height,
-        boxes=_read_boxes(truth / "gt.txt"),
+        boxes=boxes,
+        ignored=ignored,
         lines=_read_crossings(truth / "crossings.json", fps=fps, width_px=width, height_px=height),
         visits=_read_visits(truth / "visits.json"),
         zones=_read_zones(truth / "zones.json", width_px=width, height_px=height),
     )
 
 
-def _read_boxes(path: Path) -> dict[int, tuple[NDArray[np.int64], NDArray[np.float32]]] | None:
-    """MOT format: frame (1-based), id, x, y, w, h, …; entries whose 7th field is 0 are to be ignored."""
+_Rows = dict[int, list[tuple[int, float, float, float, float]]]
+_Boxes = dict[int, tuple[NDArray[np.int64], NDArray[np.float32]]]
+
+
+def _read_boxes(path: Path) -> tuple[_Boxes | None, _Boxes | None]:
+    """MOT format: frame (1-based), id, x, y, w, h, …; returned apart: entries whose 7th field is 0, to be ignored."""
     if not path.is_file():
-        return None
-    rows: dict[int, list[tuple[int, float, float, float, float]]] = {}
+        return None, None
+    rows: tuple[_Rows, _Rows] = ({}, {})
     with path.open(encoding="utf-8", newline="") as stream:
         for number, row in enumerate(csv.reader(stream), start=1):
             if not row:
@@ -148,8 +159,11 @@ def _read_boxes(path: Path) -> dict[int, tuple[NDArray[np.int64], NDArray[np.flo
                 counts = len(row) < 7 or float(row[6]) != 0
             except (ValueError, IndexError):
                 raise EvaluationError(f"{path}: line {number} is {row!r}; expected frame,id,x,y,w,h,…") from None
-            if counts:
-                rows.setdefault(frame - 1, []).append((identity, x, y, x + width, y + height))
+            rows[0 if counts else 1].setdefault(frame - 1, []).append((identity, x, y, x + width, y + height))
+    return _as_arrays(rows[0]), _as_arrays(rows[1])
+
+
+def _as_arrays(rows: _Rows) -> _Boxes:
     return {
         frame: (
             np.array([entry[0] for entry in entries], dtype=np.int64),
@@ -212,7 +226,12 @@ def _stays(entries: list[dict[str, Any]], fps: float) -> tuple[TrueVisit, ...]:
 
 
 def detection_scores(
-    truth: Sequence[NDArray[np.float32]], found: Sequence[Detections], *, threshold: float, iou: float = 0.5
+    truth: Sequence[NDArray[np.float32]],
+    found: Sequence[Detections],
+    *,
+    threshold: float,
+    iou: float = 0.5,
+    ignored: Sequence[NDArray[np.float32]] | None = None,
 ) -> dict[str, float | None]:
     """Precision and recall at `threshold`, average precision over all thresholds.
 
@@ -220,6 +239,7 @@ def detection_scores(
         truth: (N, 4) boxes of each evaluated frame.
         found: detections of the same frames.
         iou: least overlap of a right detection; each true box is found once, by the strongest.
+        ignored: (N, 4) boxes of each frame; who finds one of them, and no true box, is neither right nor wrong.
 
     Returns:
         `precision`, `recall`, `ap50`, `threshold`; a ratio without cases is None.
@@ -228,9 +248,13 @@ def detection_scores(
     """
     scores: list[NDArray[np.float32]] = []
     hits: list[NDArray[np.bool_]] = []
-    for boxes, detections in zip(truth, found, strict=True):
-        hits.append(_hits(boxes, detections, iou))
-        scores.append(detections.scores)
+    for index, (boxes, detections) in enumerate(zip(truth, found, strict=True)):
+        hit = _hits(boxes, detections, iou)
+        judged = np.ones(len(hit), bool)
+        if ignored is not None:
+            judged = hit | (pairwise_iou(detections.boxes_px, ignored[index]) < iou).all(axis=1)
+        hits.append(hit[judged])
+        scores.append(detections.scores[judged])
     all_scores = np.concatenate(scores) if scores else np.empty(0, np.float32)
     all_hits = np.concatenate(hits) if hits else np.empty(0, bool)
     total = sum(len(boxes) for boxes in truth)
@@ -265,14 +289,23 @@ def _hits(truth: NDArray[np.float32], detections: Detections, iou: float) -> NDA
 
 
 def tracking_scores(
-    truth: Sequence[tuple[NDArray[np.int64], NDArray[np.float32]]], found: Sequence[Tracks]
+    truth: Sequence[tuple[NDArray[np.int64], NDArray[np.float32]]],
+    found: Sequence[Tracks],
+    *,
+    ignored: Sequence[NDArray[np.float32]] | None = None,
 ) -> dict[str, float]:
     """HOTA, IDF1 and MOTA over the evaluated frames, by `trackers.eval`.
 
     Args:
         truth: ids (N,) and boxes (N, 4) of each evaluated frame.
         found: tracks of the same frames.
+        ignored: (N, 4) boxes of each frame; tracks that follow one of them are left out, as MOT Challenge has it.
     """
+    if ignored is not None:
+        found = [
+            _without(tracks, boxes, left_out)
+            for tracks, (_, boxes), left_out in zip(found, truth, ignored, strict=True)
+        ]
     truth_ids = _dense_ids([ids for ids, _ in truth])
     found_ids = _dense_ids([tracks.ids for tracks in found])
     similarity = [
@@ -283,6 +316,17 @@ def tracking_scores(
         "idf1": float(compute_identity_metrics(truth_ids, found_ids, similarity)["IDF1"]),
         "mota": float(compute_clear_metrics(truth_ids, found_ids, similarity)["MOTA"]),
     }
+
+
+def _without(tracks: Tracks, truth: NDArray[np.float32], ignored: NDArray[np.float32], iou: float = 0.5) -> Tracks:
+    """The tracks but for those whose best partner, true people first, is an ignored box."""
+    overlaps = pairwise_iou(tracks.boxes_px, np.concatenate([truth, ignored]))
+    overlaps[:, : len(truth)] += (overlaps[:, : len(truth)] >= iou).astype(overlaps.dtype)
+    rows, columns = linear_sum_assignment(-np.where(overlaps >= iou, overlaps, 0.0))
+    kept = np.ones(len(tracks.ids), bool)
+    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+        kept[row] = column < len(truth) or overlaps[row, column] < iou
+    return Tracks(tracks.ids[kept], tracks.boxes_px[kept], tracks.scores[kept])
 
 
 def _dense_ids(ids: Sequence[NDArray[np.int64]]) -> list[NDArray[np.int64]]:

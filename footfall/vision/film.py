@@ -76,10 +76,11 @@ def evaluate_sequence(
     report: dict[str, Any] = {"sequence": sequence.folder.name, "frames": len(frames), "fps": fps or sequence.fps}
     if sequence.boxes is not None:
         truth = [sequence.boxes_at(frame) for frame in frames]
+        ignored = [sequence.ignored_at(frame) for frame in frames]
         report["detection"] = detection_scores(
-            [boxes for _, boxes in truth], detections, threshold=detector.version.threshold
+            [boxes for _, boxes in truth], detections, threshold=detector.version.threshold, ignored=ignored
         )
-        report["tracking"] = tracking_scores(truth, tracks)
+        report["tracking"] = tracking_scores(truth, tracks, ignored=ignored)
     if sequence.lines is not None:
         report["counting"] = counting_scores(sequence.lines, crossings, _FILM_START)
     if sequence.visits is not None:

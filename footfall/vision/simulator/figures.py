@@ -207,13 +207,13 @@ def pose(shapes: list[Shape], poses: Poses) -> Meshes:
     across[..., 2] = depth_part * tilts[:, :, 1, None] + axis_part * tilts[:, :, 0, None]
     across /= np.linalg.norm(across, axis=-1, keepdims=True)
 
-    points = local.reshape(count, -1, 3)
+    points = local.reshape(count, RING_COUNT * (SIDES + 1), 3)
     lowest = points[:, _FEET_VERTICES, 2].min(axis=1) if count else np.zeros(0)
     points[:, : PERSON_RINGS * (SIDES + 1), 2] -= lowest[:, None]
     bones[:, :, 2] -= lowest[:, None]
     return Meshes(
         vertices_m=_to_world(points * scales, poses),
-        normals=_turned(across.reshape(count, -1, 3), poses.headings),
+        normals=_turned(across.reshape(points.shape), poses.headings),
         bones_m=_to_world(bones * scales, poses),
     )
 

@@ -36,6 +36,22 @@ def detections(*each: tuple[list[int], float]) -> Detections:
     return Detections(boxes(*(box for box, _ in each)), np.array([score for _, score in each], dtype=np.float32))
 
 
+def test_who_is_to_be_ignored_is_neither_right_nor_wrong_to_find() -> None:
+    found = [detections((A, 0.9), (B, 0.8), (C, 0.7))]
+    scores = detection_scores([boxes(A)], found, threshold=0.5, ignored=[boxes(B)])
+    assert (scores["precision"], scores["recall"]) == (0.5, 1.0)
+    assert detection_scores([boxes(A)], found, threshold=0.5)["precision"] == pytest.approx(1 / 3)
+
+
+def test_tracks_of_ignored_people_cost_nothing_and_those_of_true_people_stay() -> None:
+    truth = [(np.array([1]), boxes(A))] * 4
+    followed = [Tracks(np.array([7, 8]), boxes(A, B), np.ones(2, np.float32))] * 4
+    assert tracking_scores(truth, followed)["mota"] == pytest.approx(0.0)
+    assert tracking_scores(truth, followed, ignored=[boxes(B)] * 4)["mota"] == pytest.approx(1.0)
+    # An ignored box right on a true one takes no track away from it.
+    assert tracking_scores(truth, followed, ignored=[boxes(A, B)] * 4)["mota"] == pytest.approx(1.0)
+
+
 def test_detection_scores_of_a_case_worked_out_by_hand() -> None:
     # Strongest first: A right, C false, B right, A again false, and one true box of three is never found.
     truth = [boxes(A, B), boxes(C)]
