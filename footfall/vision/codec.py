@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _LEAST_SIDE_PX: Final = 16
 _LEAST_BITS_PER_S: Final = 1000
 _KEY_FRAME_EVERY_S: Final = 5.0
+_BUFFER_S: Final = 1.0
+_LOWEST_SHARE: Final = 0.7
 
 
 class Channel:
@@ -31,6 +33,7 @@ class Channel:
         self._beside_px = max(_LEAST_SIDE_PX, width_px + width_px % 2) - width_px
         self._fps = fps
         self._encoder: av.VideoCodecContext | None = None
+        self._opened_bits_per_s = 0
         self._decoder = av.CodecContext.create("h264", "r")
         self._decoder.thread_count = 1  # more threads would hold pictures back
         self._sent = 0
@@ -47,9 +50,11 @@ class Channel:
             (H, W, 3) uint8 BGR.
         """
         rate = max(_LEAST_BITS_PER_S, round(bits_per_s))
-        if self._encoder is None:
-            self._encoder = self._open(rate)
-        self._encoder.bit_rate = rate  # libx264 takes a new rate over with the next picture
+        # libx264 takes a new rate over with the next picture, but never one above that with which it was opened, and
+        # one far below it only slowly: then another encoder goes on, with a key frame.
+        if self._encoder is None or not _LOWEST_SHARE <= rate / self._opened_bits_per_s <= 1:
+            self._encoder, self._opened_bits_per_s = self._open(rate), rate
+        self._encoder.bit_rate = rate
         height, width = self._size_px
         even = cv2.copyMakeBorder(picture, 0, self._below_px, 0, self._beside_px, cv2.BORDER_REPLICATE)
         frame = av.VideoFrame.from_ndarray(
@@ -75,5 +80,7 @@ class Channel:
         encoder.bit_rate = bits_per_s
         encoder.gop_size = max(1, round(self._fps * _KEY_FRAME_EVERY_S))
         encoder.thread_count = 1  # the same pictures on every machine
-        encoder.options = {"preset": "ultrafast", "tune": "zerolatency"}
+        # Without a limit and a buffer the rate is kept on average only, over minutes, and cannot be changed.
+        limits = {"maxrate": str(bits_per_s), "bufsize": str(round(bits_per_s * _BUFFER_S))}
+        encoder.options = {"preset": "ultrafast", "tune": "zerolatency", **limits}
         return encoder

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 _QUALITY_CRF: Final = 12
 """So that writing the film ruins nothing more."""
-_LEAST_IN_PICTURE: Final = 0.5
-"""A person of whose box less than this is in the picture is no truth any more."""
+_LEAST_SEEN: Final = 0.5
+"""A person of whose box less than this can be seen is to be ignored: neither right nor wrong to find."""
 
 
 @dataclass(slots=True)
@@ -101,16 +101,18 @@ def degrade_sequence(
     truth = read_sequence(folder)
     done = degrade_film(truth.video, target / "video.mp4", degradations, seed=seed, on_picture=on_picture)
     _write_information(folder, target, degradations, frames=len(done.shown_s))
-    matrices = _matrices(truth, degradations, done, seed)
+    degrader = Degrader(degradations, seed=seed, fps=truth.fps)
+    matrices = {
+        frame: degrader.transform_at(at_s, truth.width_px, truth.height_px) for frame, at_s in done.shown_s.items()
+    }
     (target / "gt").mkdir()
-    moved = any(matrix is not None for matrix in matrices.values())
     if truth.boxes is not None:
-        _write_boxes(folder, target, truth, matrices)
+        _write_boxes(folder, target, truth, done, degrader)
     if truth.lines is not None:
         _write_lines(folder, target, truth, matrices)
     for name in ("visits.json", "zones.json"):
         # Who stays where in another view is not known.
-        if (folder / "gt" / name).is_file() and not moved:
+        if (folder / "gt" / name).is_file() and all(matrix is None for matrix in matrices.values()):
             shutil.copyfile(folder / "gt" / name, target / "gt" / name)
     return done
 
@@ -140,14 +142,6 @@ def moved_boxes(
     return cut.astype(np.float32), np.prod(cut[:, 2:] - cut[:, :2], axis=1) / np.maximum(areas, 1e-9)
 
 
-def _matrices(
-    truth: FilmedTruth, degradations: Sequence[Degradation], done: DegradedFilm, seed: int
-) -> dict[int, NDArray[np.float64] | None]:
-    """Return for each shown frame how the view has moved."""
-    degrader = Degrader(degradations, seed=seed, fps=truth.fps)
-    return {frame: degrader.transform_at(at_s, truth.width_px, truth.height_px) for frame, at_s in done.shown_s.items()}
-
-
 def _write_information(folder: Path, target: Path, degradations: Sequence[Degradation], *, frames: int) -> None:
     info = configparser.ConfigParser()
     info.optionxform = str  # type: ignore[assignment,method-assign]  # keys keep their capitals
@@ -158,29 +152,36 @@ def _write_information(folder: Path, target: Path, degradations: Sequence[Degrad
         info.write(stream, space_around_delimiters=False)
 
 
-def _write_boxes(
-    folder: Path, target: Path, truth: FilmedTruth, matrices: dict[int, NDArray[np.float64] | None]
-) -> None:
+def _write_boxes(folder: Path, target: Path, truth: FilmedTruth, done: DegradedFilm, degrader: Degrader) -> None:
     """Frames that are not shown go, and those after them move up; boxes follow the view."""
-    numbers = {frame: number for number, frame in enumerate(matrices, start=1)}
+    numbers = {frame: number for number, frame in enumerate(done.shown_s, start=1)}
+    size = truth.width_px, truth.height_px
     with (folder / "gt" / "gt.txt").open(encoding="utf-8", newline="") as stream:
         rows = [row for row in csv.reader(stream) if row]
     with (target / "gt" / "gt.txt").open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
+        at_s, matrix, hidden = -1.0, None, None
         for row in rows:
             frame = int(float(row[0])) - 1
             if frame not in numbers:
                 continue
-            matrix = matrices[frame]
+            if done.shown_s[frame] != at_s:
+                at_s = done.shown_s[frame]
+                matrix, hidden = degrader.transform_at(at_s, *size), degrader.hidden_at(at_s, *size)
             place = row[2:6]
+            x, y, width, height = (float(value) for value in place)
+            box = np.array([x, y, x + width, y + height])
+            seen = 1.0
             if matrix is not None:
-                x, y, width, height = (float(value) for value in place)
-                box = np.array([[x, y, x + width, y + height]])
-                (cut,), (share,) = moved_boxes(box, matrix, width_px=truth.width_px, height_px=truth.height_px)
-                if share < _LEAST_IN_PICTURE:
-                    continue
-                place = [f"{value:.2f}" for value in (cut[0], cut[1], cut[2] - cut[0], cut[3] - cut[1])]
-            writer.writerow([numbers[frame], row[1], *place, *row[6:]])
+                (box,), (seen,) = moved_boxes(box[None], matrix, width_px=size[0], height_px=size[1])
+                place = [f"{value:.2f}" for value in (box[0], box[1], box[2] - box[0], box[3] - box[1])]
+            if hidden is not None and seen > 0:
+                x0, y0, x1, y1 = (max(0, int(value)) for value in (*box[:2], *np.ceil(box[2:])))
+                seen *= 1 - float(hidden[y0:y1, x0:x1].mean()) if hidden[y0:y1, x0:x1].size else 0.0
+            if seen <= 0:
+                continue
+            counts = row[6:7] or ["1"]
+            writer.writerow([numbers[frame], row[1], *place, *(counts if seen >= _LEAST_SEEN else ["0"]), *row[7:]])
 
 
 def _write_lines(
@@ -211,4 +212,4 @@ def _is_in_picture(event: Sequence[Any], truth: FilmedTruth, matrix: NDArray[np.
     if not len(box):
         return True
     _, (share,) = moved_boxes(box[:1], matrix, width_px=truth.width_px, height_px=truth.height_px)
-    return bool(share >= _LEAST_IN_PICTURE)
+    return bool(share >= _LEAST_SEEN)

@@ -116,9 +116,9 @@ class Dirt:
         random = generator(seed, "dirt")
         height, width = layout_size(height_px, width_px)
         field = clouds(random, height, width, cells=3, octaves=4)
-        for _ in range(90):
+        for _ in range(70):
             x, y = random.random(2) * (width, height)
-            radius = max(1, round(random.uniform(0.003, 0.016) * width))
+            radius = max(1, round(random.uniform(0.002, 0.009) * width))
             cv2.circle(field, (round(x), round(y)), radius, float(random.uniform(-0.2, 0.3)), -1, cv2.LINE_AA)
         field = cv2.GaussianBlur(field, (0, 0), max(0.3, 0.004 * width)).astype(np.float32)
         self._rank = to_map(ranked(field), height_px, width_px)
@@ -139,7 +139,7 @@ class Dirt:
 class Defocus:
     """The lens is out of focus."""
 
-    SIGMA_SHARE: Final = Steps(0.0015, 0.004, 0.008, 0.016, 0.032)
+    SIGMA_SHARE: Final = Steps(0.002, 0.004, 0.008, 0.016, 0.032)
     """Standard deviation of the blur, of the picture's height."""
 
     def __init__(self, seed: int, height_px: int, width_px: int) -> None:
@@ -155,10 +155,9 @@ class Defocus:
 class MotionBlur:
     """The mast shakes during the exposure: all is drawn out along a line whose direction turns slowly."""
 
-    LENGTH_SHARE: Final = Steps(0.008, 0.022, 0.045, 0.08, 0.14)
+    LENGTH_SHARE: Final = Steps(0.008, 0.02, 0.038, 0.075, 0.14)
     """Of the picture's height."""
     _PERIOD_S: Final = 20.0
-    _HALVINGS: Final = 4
 
     def __init__(self, seed: int, height_px: int, width_px: int) -> None:
         del width_px
@@ -173,12 +172,14 @@ class MotionBlur:
         angle = swing * math.pi / 3  # mostly sideways, as masts shake
         factor = 2 if length_px >= 20 and min(height, width) >= 8 else 1
         drawn = reduced(picture, factor)
-        # Averaging two copies apart, then two of these twice as far apart, … makes 2^n copies in a row with n sums.
-        step = length_px / factor / 2**self._HALVINGS
+        # Averaging two copies apart, then two of these twice as far apart, … makes 2^n copies in a row with n sums:
+        # so many that they lie a pixel apart at most.
+        halvings = max(1, math.ceil(math.log2(max(length_px / factor, 1e-6))))
+        step = length_px / factor / 2**halvings
         # They all lie to one side of the first, which therefore goes half the way back: who stood there still does.
-        back = -step * (2**self._HALVINGS - 1) / 2
+        back = -step * (2**halvings - 1) / 2
         drawn = _shifted(drawn, round(back * math.cos(angle)), round(back * math.sin(angle)))
-        for halving in range(self._HALVINGS):
+        for halving in range(halvings):
             apart = step * 2**halving
             drawn = _averaged(drawn, apart * math.cos(angle), apart * math.sin(angle))
         return drawn if factor == 1 else enlarged(drawn, height, width)
@@ -186,19 +187,17 @@ class MotionBlur:
 
 def _averaged(picture: Picture, right_px: float, down_px: float) -> Picture:
     """Average a picture with itself moved; by whole pixels, or by less than one along the longer way."""
-    x, y = math.trunc(right_px), math.trunc(down_px)
-    whole = max(abs(right_px), abs(down_px))
-    if max(abs(x), abs(y)) == 0:
-        # A neighbour at part of the weight moves the picture by part of a pixel.
-        x, y = (
-            (int(math.copysign(1, right_px)), 0)
-            if abs(right_px) >= abs(down_px)
-            else (0, int(math.copysign(1, down_px)))
-        )
-        weight = whole / 2
-    else:
-        weight = 0.5
-    return uint8(cv2.addWeighted(picture, 1 - weight, _shifted(picture, x, y), weight, 0))
+    apart = max(abs(right_px), abs(down_px))
+    if apart >= 1:
+        return _added(picture, _shifted(picture, round(right_px), round(down_px)), 0.5)
+    # A neighbour at part of the weight moves the picture by part of a pixel.
+    sideways = abs(right_px) >= abs(down_px)
+    step = int(math.copysign(1, right_px if sideways else down_px))
+    return _added(picture, _shifted(picture, step, 0) if sideways else _shifted(picture, 0, step), apart / 2)
+
+
+def _added(picture: Picture, other: Picture, weight: float) -> Picture:
+    return uint8(cv2.addWeighted(picture, 1 - weight, other, weight, 0))
 
 
 def _shifted(picture: Picture, x: int, y: int) -> Picture:
