@@ -41,6 +41,10 @@ class EvaluationError(FootfallError):
     """A sequence folder or its ground truth cannot be read."""
 
 
+class TrainingError(FootfallError):
+    """Material, a dataset or a training cannot be used; no model is written."""
+
+
 class StoreError(FootfallError):
     """A record could not be stored or read."""
 

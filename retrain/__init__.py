@@ -1,1 +1,1 @@
-"""From a dataset to a promoted model; not built yet, so nothing here can be run."""
+"""Trains detectors: material, dataset, training, export, card. The only program that needs PyTorch."""

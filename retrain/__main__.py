@@ -1,0 +1,144 @@
+"""The command `footfall-retrain`: registers the commands and turns expected errors into one line."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from footfall import __version__
+from footfall.errors import FootfallError, SettingsError
+
+if TYPE_CHECKING:
+    from retrain.train import Device
+
+EXIT_FAILED = 1
+EXIT_BAD_SETTINGS = 2
+
+app = typer.Typer(
+    help="Trains detectors for Footfall.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+TeacherOption = Annotated[
+    Path | None,
+    typer.Option(help="YOLO .onnx or .pt file that labels real pictures; drawn ones alone are used without it."),
+]
+DataOption = Annotated[
+    Path | None, typer.Option(help="Folder of sequences (docs/evaluation.md) to measure on; never trained on.")
+]
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001  Typer's callback
+    if wanted:
+        typer.echo(f"footfall-retrain {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """Options of every command."""
+    del version
+
+
+@app.command()
+def embedded(
+    *,
+    out: Annotated[Path, typer.Option(help="Model folder to write; must be new or empty.")],
+    teacher: TeacherOption = None,
+    clip: Annotated[
+        Path | None, typer.Option(help="Film of one still camera that may be used; needs --teacher.")
+    ] = None,
+    data: DataOption = None,
+    minutes: Annotated[float, typer.Option(min=0.1, max=1440, help="Time for everything.")] = 55.0,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Exact number of training steps instead of as many as there is time for.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed gives another training.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Train the detector that ships with Footfall, from nothing to model and card."""
+    from retrain.embedded import Recipe, make_embedded  # noqa: PLC0415  loads PyTorch: not for `--help`
+
+    recipe = Recipe(
+        teacher=_existing("teacher", teacher),
+        clip=_existing("clip", clip),
+        footage=_existing("data", data),
+        minutes=minutes,
+        seed=seed,
+        steps=steps,
+        device=_checked_device(device),
+        command=_told_command(),
+    )
+    model = make_embedded(recipe, out, report=_report)
+    typer.echo(f"{out}: {model.name}, threshold {model.threshold:g}, sha256 {model.sha256[:12]}")
+    typer.echo(f"to serve with it: footfall models import {shlex.quote(str(out))}")
+
+
+@app.command()
+def card(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Model folder that `footfall-retrain embedded` wrote.")],
+    teacher: TeacherOption = None,
+    data: DataOption = None,
+    seconds: Annotated[float, typer.Option(min=5, help="Length of each drawn film.")] = 60.0,
+) -> None:
+    """Measure a model anew and rewrite its card."""
+    from retrain.embedded import write_figures  # noqa: PLC0415
+
+    write_figures(folder, _existing("teacher", teacher), _existing("data", data), seconds=seconds, report=_report)
+    typer.echo(f"{folder}: card written")
+
+
+def _existing(option: str, path: Path | None) -> Path | None:
+    if path is not None and not path.exists():
+        raise SettingsError(f"--{option} {str(path)!r}: there is no such file or folder")
+    return path
+
+
+def _checked_device(device: str) -> Device:
+    known: tuple[Device, ...] = ("auto", "cpu", "cuda")
+    for each in known:
+        if each == device:
+            return each
+    raise SettingsError(f"--device {device!r}: expected auto, cpu or cuda")
+
+
+def _told_command() -> str:
+    """The command as a card tells it: folders of this machine are nobody's business."""
+    words = []
+    for word in sys.argv[1:]:
+        name, equals, value = word.partition("=")
+        is_path = "/" in word
+        words.append(
+            f"{name}={value.rpartition('/')[2]}" if equals and is_path else word.rstrip("/").rpartition("/")[2]
+        )
+    return shlex.join(["footfall-retrain", *words])
+
+
+def _report(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def main() -> None:
+    """Run a command; exit 0 done, 1 failed, 2 bad settings."""
+    try:
+        app()
+    except SettingsError as error:
+        print(f"footfall-retrain: {error}", file=sys.stderr)  # noqa: T201  the answer of a command
+        raise SystemExit(EXIT_BAD_SETTINGS) from None
+    except FootfallError as error:
+        print(f"footfall-retrain: {error}", file=sys.stderr)  # noqa: T201  the answer of a command
+        raise SystemExit(EXIT_FAILED) from None
+
+
+if __name__ == "__main__":
+    main()

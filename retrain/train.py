@@ -1,0 +1,338 @@
+"""Trains the network of the embedded detector; the only file that knows PyTorch and Ultralytics."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import time
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
+
+import numpy as np
+
+from footfall.errors import TrainingError
+
+# Ultralytics reads these when it is loaded: nothing is fetched, installed or reported.
+os.environ["YOLO_OFFLINE"] = "true"
+os.environ["YOLO_AUTOINSTALL"] = "false"
+os.environ.setdefault("YOLO_VERBOSE", "false")
+
+try:
+    import torch
+    from torch import nn
+except ImportError:
+    raise TrainingError(
+        "training needs PyTorch and Ultralytics, which are not installed; expected the `retrain` extra: "
+        "`make setup-retrain` or `pip install footfall[retrain]`"
+    ) from None
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from retrain.augment import Sampler
+
+Device = Literal["auto", "cpu", "cuda"]
+NETWORK_FILE: Final = Path(__file__).with_name("embedded.yaml")
+OPSET: Final = 17
+
+_CROP_SIZES_PX: Final = ((256, 256), (320, 320), (320, 320), (352, 352), (384, 384))
+_WHOLE_SIZES_PX: Final = ((384, 640), (384, 640), (352, 640), (480, 640), (320, 512), (192, 320), (256, 320))
+_PIXELS_PER_BATCH: Final = 32 * 320 * 320
+_WHOLE_SINCE: Final = 0.75
+"""From this share of the training on, samples are whole pictures as serving sees them."""
+_WARM_UP_STEPS: Final = 100
+_PACE_STEPS: Final = 20
+_LEARNING_RATE: Final = 0.002
+_LEAST_LEARNING_RATE: Final = 0.02  # of the full one
+_WEIGHT_DECAY: Final = 0.01
+_AVERAGE_DECAY: Final = 0.998
+_LONGEST_GRADIENT: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a training is.
+
+    Attributes:
+        loss: mean since the last report.
+        share: of the whole training, in [0, 1].
+    """
+
+    step: int
+    share: float
+    loss: float
+    samples_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a training ends: after a number of steps (the same again next time), or when its time is up.
+
+    Attributes:
+        seconds: wall time; the number of steps follows from how fast the first ones were.
+        steps: exact number; then `seconds` is not looked at.
+    """
+
+    seconds: float
+    steps: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What a training took."""
+
+    steps: int
+    samples: int
+    seconds: float
+    device: str
+    precision: str
+
+
+class Network:
+    """The network with its weights; answers like an exported model does."""
+
+    runtime = "torch"
+    fixed_size: int | None = None
+
+    def __init__(self, model: Any, device: torch.device) -> None:  # noqa: ANN401  Ultralytics has no types
+        self.model = model
+        self.device = device
+
+    @classmethod
+    def untrained(cls, *, seed: int, device: Device = "auto") -> Self:
+        """Build the network with random weights.
+
+        Raises:
+            TrainingError: Ultralytics is missing, or there is no such device.
+        """
+        with _quiet_settings():
+            try:
+                from ultralytics.cfg import get_cfg  # noqa: PLC0415
+                from ultralytics.nn.tasks import DetectionModel  # noqa: PLC0415
+            except ImportError as error:
+                raise TrainingError(
+                    f"training needs Ultralytics ({error}); expected the `retrain` extra: `make setup-retrain`"
+                ) from None
+            torch.manual_seed(seed)
+            model = DetectionModel(str(NETWORK_FILE), ch=3, nc=1, verbose=False)
+            model.args = get_cfg()
+        model.names = {0: "person"}
+        chosen = _device(device)
+        return cls(model.to(chosen), chosen)
+
+    def run(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Answer pictures: (N, 3, H, W) float32 RGB in [0, 1] → (N, 5, anchors) float32 cx, cy, w, h, score."""
+        self.model.eval()
+        with torch.inference_mode():
+            answer = self.model(torch.from_numpy(tensor).to(self.device))
+        answer = answer[0] if isinstance(answer, (tuple, list)) else answer
+        return np.asarray(answer.float().cpu().numpy(), np.float32)
+
+    def write_onnx(self, path: Path) -> None:
+        """Write the network: input `images` (batch, 3, height, width), output `output0` (batch, 5, anchors)."""
+        model = deepcopy(self.model).cpu().float().eval().fuse(verbose=False)
+        head = model.model[-1]
+        head.export, head.format, head.dynamic = True, "onnx", True
+        for parameter in model.parameters():
+            parameter.requires_grad_(False)
+        example = torch.zeros(1, 3, 256, 320)
+        model(example)  # builds the grid
+        torch.onnx.export(
+            model,
+            (example,),
+            str(path),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["images"],
+            output_names=["output0"],
+            dynamic_axes={"images": {0: "batch", 2: "height", 3: "width"}, "output0": {0: "batch", 2: "anchors"}},
+        )
+
+    def parameters(self) -> int:
+        """How many numbers were learned."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+
+def teach(
+    network: Network,
+    sampler: Sampler,
+    *,
+    schedule: Schedule,
+    seed: int,
+    report: Callable[[Progress], None],
+) -> Taught:
+    """Train until the schedule is done; the network holds the running mean of its weights afterwards.
+
+    Raises:
+        TrainingError: the loss is not a number any more.
+    """
+    started = time.monotonic()
+    length = multiprocessing.get_context("fork").Value("q", schedule.steps or 0)
+    criterion = network.model.init_criterion()
+    averaged = deepcopy(network.model).eval()
+    model = network.model.train().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(_groups(model), lr=_LEARNING_RATE, betas=(0.9, 0.999))
+    precision = _precision(network.device)
+    done = samples = 0
+    losses: list[float] = []
+    paced_at = reported_at = started
+    reported_samples = 0
+    for batch in _batches(sampler, length, seed):
+        share = _share(done, int(length.value), time.monotonic() - started, schedule)
+        if share >= 1:
+            break
+        for group in optimizer.param_groups:
+            group["lr"] = _LEARNING_RATE * _rate(done, share)
+        pictures = batch["img"].to(network.device).float().div(255)
+        pictures = pictures.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(network.device.type, dtype=precision, enabled=precision != torch.float32):
+            answers = model(pictures)
+        # Distances and overlaps lose too much in 16 bits.
+        answers = {
+            name: [each.float() for each in value] if isinstance(value, (list, tuple)) else value.float()
+            for name, value in answers.items()
+        }
+        loss = criterion(answers, batch)[0].sum() / len(pictures)
+        if not torch.isfinite(loss):
+            raise TrainingError(f"training: the loss is {loss.item()} at step {done}; no model was written")
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), _LONGEST_GRADIENT)
+        optimizer.step()
+        _average(averaged, model, min(_AVERAGE_DECAY, (1 + done) / (10 + done)))
+        done += 1
+        samples += len(pictures)
+        losses.append(float(loss.detach()))
+        if done == _PACE_STEPS:
+            paced_at = time.monotonic()
+        if done == 3 * _PACE_STEPS and schedule.steps is None:
+            pace_s = (time.monotonic() - paced_at) / (2 * _PACE_STEPS)
+            length.value = max(done + 1, int((schedule.seconds - (time.monotonic() - started)) / pace_s) + done)
+        now = time.monotonic()
+        if now - reported_at >= 30 or done == 1:
+            pace = (samples - reported_samples) / (now - reported_at)
+            report(Progress(done, share, float(np.mean(losses)), pace))
+            reported_at, reported_samples, losses = now, samples, []
+    network.model = averaged
+    return Taught(done, samples, time.monotonic() - started, str(network.device), str(precision).removeprefix("torch."))
+
+
+def _share(done: int, length: int, elapsed_s: float, schedule: Schedule) -> float:
+    """How much of the training is over, by steps, or by time where that is further."""
+    by_steps = done / length if length else 0.0
+    return by_steps if schedule.steps is not None else max(by_steps, elapsed_s / schedule.seconds)
+
+
+def _rate(done: int, share: float) -> float:
+    """Of the full learning rate: up over the first steps, then down along half a cosine."""
+    cosine = _LEAST_LEARNING_RATE + (1 - _LEAST_LEARNING_RATE) * (1 + float(np.cos(np.pi * share))) / 2
+    return cosine * min(1.0, (done + 1) / _WARM_UP_STEPS)
+
+
+class _Batches(torch.utils.data.IterableDataset):  # type: ignore[misc]  # torch is not followed
+    """Endless batches; which sizes they have depends on how far the training is."""
+
+    def __init__(self, sampler: Sampler, length: Any, seed: int) -> None:  # noqa: ANN401  a shared integer
+        self._sampler = sampler
+        self._length = length
+        self._seed = seed
+
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
+        import cv2  # noqa: PLC0415
+
+        cv2.setNumThreads(0)  # beside the training, more threads only get in each other's way
+        worker = torch.utils.data.get_worker_info()
+        number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        while True:
+            yield self._batch(number)
+            number += workers
+
+    def _batch(self, number: int) -> dict[str, torch.Tensor]:
+        rng = np.random.Generator(np.random.PCG64([self._seed, number]))
+        length = int(self._length.value)
+        plain = bool(length and number >= _WHOLE_SINCE * length)
+        sizes = _WHOLE_SIZES_PX if plain else _CROP_SIZES_PX
+        height, width = sizes[int(rng.integers(len(sizes)))]
+        count = max(4, round(_PIXELS_PER_BATCH / (height * width)))
+        pictures = np.empty((count, 3, height, width), np.uint8)
+        boxes, owners = [], []
+        for index in range(count):
+            sample = self._sampler.sample(rng, height, width, plain=plain)
+            pictures[index] = sample.picture[:, :, ::-1].transpose(2, 0, 1)
+            boxes.append(sample.boxes_px)
+            owners.append(np.full(len(sample.boxes_px), index, np.float32))
+        x0, y0, x1, y1 = np.concatenate(boxes).T
+        shares = np.stack(
+            ((x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height), axis=1
+        )
+        return {
+            "img": torch.from_numpy(pictures),
+            "cls": torch.zeros(len(shares), 1),
+            "bboxes": torch.from_numpy(shares.astype(np.float32)),
+            "batch_idx": torch.from_numpy(np.concatenate(owners)),
+        }
+
+
+def _batches(sampler: Sampler, length: Any, seed: int) -> Iterator[dict[str, torch.Tensor]]:  # noqa: ANN401
+    cores = os.cpu_count() or 1
+    loader = torch.utils.data.DataLoader(
+        _Batches(sampler, length, seed),
+        batch_size=None,
+        num_workers=max(1, min(12, cores - 1)),
+        prefetch_factor=4,
+        multiprocessing_context="fork",
+    )
+    yield from loader
+
+
+def _groups(model: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+    """Weights that decay (of convolutions), and those that must not (biases, normalisation)."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return [
+        {"params": [each for each in parameters if each.ndim > 1], "weight_decay": _WEIGHT_DECAY},
+        {"params": [each for each in parameters if each.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _average(averaged: Any, model: Any, decay: float) -> None:  # noqa: ANN401
+    with torch.no_grad():
+        new = model.state_dict()
+        for name, value in averaged.state_dict().items():
+            if value.dtype.is_floating_point:
+                value.lerp_(new[name].to(value.dtype), 1 - decay)
+            else:
+                value.copy_(new[name])
+
+
+def _device(wanted: Device) -> torch.device:
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("device 'cuda': PyTorch sees no such device; expected a driver and a CUDA build of PyTorch")
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def _precision(device: torch.device) -> torch.dtype:
+    """16 bits where the hardware computes with them, 32 elsewhere."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return torch.bfloat16 if capabilities.get("amx_bf16") or capabilities.get("avx512_bf16") else torch.float32
+
+
+@contextlib.contextmanager
+def _quiet_settings() -> Iterator[None]:
+    """Keep Ultralytics from writing its settings into the home folder."""
+    import tempfile  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory(prefix="footfall-") as folder:
+        before = os.environ.get("YOLO_CONFIG_DIR")
+        os.environ["YOLO_CONFIG_DIR"] = before or folder
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["YOLO_CONFIG_DIR"]
