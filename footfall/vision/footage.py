@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Self
 
 import av
+import cv2
 import numpy as np
 
 from footfall.domain import Frame
@@ -179,8 +180,15 @@ class FilmWriter:
         if tick <= self._last_tick:
             return
         self._last_tick = tick
-        frame = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(
-            width=self._stream.width, height=self._stream.height, format="yuv420p"
-        )
+        # Converted by OpenCV, which rounds: FFmpeg cuts off, and each film of a film would be darker and greener.
+        planes = cv2.cvtColor(_of_size(picture, self._stream.width, self._stream.height), cv2.COLOR_BGR2YUV_I420)
+        frame = av.VideoFrame.from_ndarray(np.asarray(planes, np.uint8), format="yuv420p")
         frame.pts, frame.time_base = tick, Fraction(1, 1000)
         self._container.mux(self._stream.encode(frame))
+
+
+def _of_size(picture: NDArray[np.uint8], width_px: int, height_px: int) -> NDArray[np.uint8]:
+    height, width = picture.shape[:2]
+    if (height & ~1, width & ~1) == (height_px, width_px):
+        return np.ascontiguousarray(picture[:height_px, :width_px])
+    return np.asarray(cv2.resize(picture, (width_px, height_px), interpolation=cv2.INTER_AREA), np.uint8)
