@@ -135,7 +135,7 @@ class SimulatedCamera:
             late_s = self._now_s() - self._index / fps
             if late_s > _MOST_LATE_S:
                 self._catch_up(simulator)
-            elif late_s < 0:
+            elif late_s < -1e-6:
                 self._clock.wait(waiting, min(-late_s, 0.2))
                 if late_s < -0.2:
                     yield None  # so that a reader can stop

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from footfall.domain import Record, StateChange
+    from service.simulated import SceneTruth
 
 PASSWORD = "p@:/%?#é"
 SECRET_URL = f"rtsp://admin:{PASSWORD}@10.0.0.7/main"
@@ -85,7 +86,7 @@ class FakeDatabase:
         self.asked = asked
         return self.zone_rows
 
-    def events(self, *, after: int, limit: int, camera_id: str | None, since: object, until: object) -> Any:
+    def events(self, *, after: int, limit: int, camera_id: str | None, since: object, until: object = None) -> Any:
         found = [
             SimpleNamespace(cursor=number, record=record)
             for number, record in enumerate(self.log, 1)
@@ -104,6 +105,10 @@ class FakeDatabase:
 @dataclass
 class FakeFleet:
     running: dict[str, Camera] = field(default_factory=dict)
+    truths: dict[str, SceneTruth] = field(default_factory=dict)
+
+    def truth(self, camera_id: str) -> SceneTruth | None:
+        return self.truths.get(camera_id)
 
     def apply(self, camera: Camera) -> None:
         self.running[camera.id] = camera
