@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _KEPT_EVENTS: Final = 10_000
 _MOST_LATE_S: Final = 1.0
+_LONGEST_WAIT_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +137,8 @@ class SimulatedCamera:
             if late_s > _MOST_LATE_S:
                 self._catch_up(simulator)
             elif late_s < -1e-6:
-                self._clock.wait(waiting, min(-late_s, 0.2))
-                if late_s < -0.2:
+                self._clock.wait(waiting, min(-late_s, _LONGEST_WAIT_S))
+                if late_s < -1.01 * _LONGEST_WAIT_S:
                     yield None  # so that a reader can stop
                 continue
             at_s = self._index / fps
