@@ -81,8 +81,8 @@ def test_other_lines_begin_a_new_count_and_the_same_lines_do_not() -> None:
     before = drawn.truth()
     drawn.watch((PASSAGE,))
     assert drawn.truth() == before
-    drawn.watch((Line("far", (0.0, 0.4), (1.0, 0.4)),))
-    clock.now_s += 30.0
+    drawn.watch((Line("far", (0.0, 0.5), (1.0, 0.5)),))
+    clock.now_s += 90.0
     drawn.open(max_pixels=MAX_PIXELS)
     after = drawn.truth()
     assert before is not None
