@@ -115,11 +115,11 @@ class Sampler:
         picture, boxes = sample.picture, sample.boxes_px
         height, width = picture.shape[:2]
         for _ in range(int(rng.integers(1, 4))):
-            cutout = _redressed(rng, self._cutouts[int(rng.integers(len(self._cutouts)))])
+            cutout = self._cutouts[int(rng.integers(len(self._cutouts)))]
             wanted_px = float(np.exp(rng.uniform(np.log(18), np.log(0.9 * height))))
             scale = wanted_px / cutout.shape[0]
             size = (max(2, round(cutout.shape[1] * scale * float(rng.uniform(0.85, 1.15)))), max(4, round(wanted_px)))
-            cutout = np.asarray(cv2.resize(cutout, size, interpolation=cv2.INTER_AREA), np.uint8)
+            cutout = _redressed(rng, np.asarray(cv2.resize(cutout, size, interpolation=cv2.INTER_AREA), np.uint8))
             box = paste(
                 picture,
                 cutout,

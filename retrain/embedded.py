@@ -147,10 +147,13 @@ def make_embedded(recipe: Recipe, folder: Path, *, report: Callable[[str], None]
             figures=figures.Figures((), ()),
         )
         card.write_training(made, record)
-        write_figures(made, recipe.teacher, recipe.footage, report=report)
+        card.write_card(made, model, record)
         if folder.exists():
             folder.rmdir()
         made.replace(folder)
+    # After the hour is saved: what goes wrong from here on can be repeated with `footfall-retrain card`.
+    film_s = float(np.clip(recipe.minutes, 5, 60))
+    write_figures(folder, recipe.teacher, recipe.footage, report=report, seconds=film_s)
     return model
 
 
