@@ -35,12 +35,12 @@ def degrade(  # noqa: PLR0917  Typer's way
     check_places(source, target)
     from footfall.vision.degradation.films import degrade_film, degrade_sequence  # noqa: PLC0415  heavy
 
-    with _unfinished(target) as unfinished, _progress() as on_picture:
+    with unfinished(target) as place, _progress() as on_picture:
         if source.is_dir():
-            unfinished.mkdir()
-            done = degrade_sequence(source, unfinished, degradations, seed=seed, on_picture=on_picture)
+            place.mkdir()
+            done = degrade_sequence(source, place, degradations, seed=seed, on_picture=on_picture)
         else:
-            done = degrade_film(source, unfinished, degradations, seed=seed, on_picture=on_picture)
+            done = degrade_film(source, place, degradations, seed=seed, on_picture=on_picture)
     typer.echo(_as_text(target, degradations, done))
 
 
@@ -95,7 +95,7 @@ def check_places(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def _unfinished(target: Path) -> Iterator[Path]:
+def unfinished(target: Path) -> Iterator[Path]:
     """Give a place to write to; what was written there gets its name only when all went well."""
     try:
         folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))

@@ -119,10 +119,11 @@ class Rain:
         tile = _streaks(random, height_px, width_px, self._slant)
         self._streaks = np.ascontiguousarray(np.tile(tile, (2, 2)))
         drops = self._MOST_DROPS
-        self._places = random.random((drops, self._PLACES, 2))
-        self._radii = random.uniform(0.012, 0.045, drops)
-        self._lives_s = random.uniform(4.0, 15.0, drops)
-        self._births_s = random.uniform(0.0, 60.0, drops)
+        # Lists: one number at a time is read from them, many times a picture.
+        self._places = random.random((drops, self._PLACES, 2)).tolist()
+        self._radii = random.uniform(0.012, 0.045, drops).tolist()
+        self._lives_s = random.uniform(4.0, 15.0, drops).tolist()
+        self._births_s = random.uniform(0.0, 60.0, drops).tolist()
 
     def apply(self, picture: Picture, severity: float, at_s: float) -> Picture:
         """Draw the rain of a moment."""
@@ -151,7 +152,7 @@ class Rain:
         count = self._DROPS.at(severity)
         for index in range(min(self._MOST_DROPS, math.ceil(count))):
             age = (at_s + self._births_s[index]) / self._lives_s[index]
-            x, y = self._places[index, int(age) % self._PLACES]
+            x, y = self._places[index][int(age) % self._PLACES]
             # The newest drop grows with the severity; each slides down a little before it goes.
             radius = self._radii[index] * min(1.0, count - index) * small.shape[0]
             centre = round(x * small.shape[1] * 16), round((y + 0.05 * (age % 1) ** 3) * small.shape[0] * 16)
