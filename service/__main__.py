@@ -12,6 +12,7 @@ from footfall.errors import FootfallError, SettingsError
 from service.commands.cameras import cameras_app
 from service.commands.count import count
 from service.commands.degrade import degrade
+from service.commands.demo import demo
 from service.commands.evaluate import evaluate
 from service.commands.models import models_app
 from service.commands.serve import check_config, serve, up
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(up)
+app.command()(demo)
 app.command()(count)
 app.command()(evaluate)
 app.command()(degrade)

@@ -114,7 +114,9 @@ class Tally:
 
 
 def count(  # noqa: PLR0917  Typer's way
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Film, rtsp(s)://, http(s):// or v4l2:// source.")],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="Film, rtsp(s)://, http(s)://, v4l2:// or sim: source.")
+    ],
     line: Annotated[
         list[str] | None, typer.Option(metavar="NAME:x1,y1,x2,y2", help="Counting line in shares of the picture.")
     ] = None,
@@ -126,6 +128,7 @@ def count(  # noqa: PLR0917  Typer's way
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002  Typer's way
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write the events to this file.")] = None,
     video: Annotated[Path | None, typer.Option(help="Write the film with boxes and counts (.mp4).")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="End a live source by itself.")] = None,
 ) -> None:
     """Count the people on a film as fast as it goes, or on a live source until Ctrl-C."""
     from footfall.vision.detector import load_detector  # noqa: PLC0415  heavy: not for `--help`
@@ -139,17 +142,18 @@ def count(  # noqa: PLR0917  Typer's way
         threads=settings.inference_threads,
         input_size=settings.input_size,
     )
-    is_film = "://" not in source or source.startswith("file://")
+    from service.source import is_film  # noqa: PLC0415
+
     with ExitStack() as stack:
         draw = None
         if video is not None:
             from footfall.vision.footage import FilmWriter  # noqa: PLC0415
 
             draw = stack.enter_context(FilmWriter(video, fps=fps or 10.0))
-        if is_film:
+        if is_film(source):
             report, tally = _count_film(camera, detector, settings, draw, every_frame=fps is None)
         else:
-            report, tally = _count_live(camera, detector, settings, draw)
+            report, tally = _count_live(camera, detector, settings, draw, seconds=seconds)
     if csv_file is not None:
         _write_csv(csv_file, tally)
     typer.echo(json.dumps(report, indent=2, ensure_ascii=False) if as_json else _as_text(report))
@@ -243,7 +247,7 @@ def _with_rate(camera: Camera, fps: float) -> Camera:
 
 
 def _count_live(
-    camera: Camera, detector: Detector, settings: Settings, draw: FilmWriter | None
+    camera: Camera, detector: Detector, settings: Settings, draw: FilmWriter | None, *, seconds: float | None
 ) -> tuple[dict[str, Any], Tally]:
     from footfall.vision.analysis import CameraAnalyser  # noqa: PLC0415  heavy: not for `--help`
     from service.capture import CameraReader, CaptureSettings  # noqa: PLC0415
@@ -278,7 +282,8 @@ def _count_live(
     previous = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         reader.start()
-        while not stop.is_set():
+        ends_s = float("inf") if seconds is None else clock.monotonic() + seconds
+        while not stop.is_set() and clock.monotonic() < ends_s:
             for scheduled in scheduler.next_batch(0.5):
                 (detections,) = detector.detect([scheduled.frame.picture])
                 analysis = analyser.update(scheduled.frame, detections)

@@ -93,14 +93,3 @@ def test_make_hands_a_camera_address_on_as_it_stands(*, by_environment: bool) ->
         command.append(f"ARGS={url}")
     shown = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=30)
     assert shown.stdout == url + "\n"
-
-
-def test_demo_says_what_it_lacks(tmp_path: Path) -> None:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("FOOTFALL_", "DEMO_"))}
-    environment |= {"FOOTFALL_TEST_DATA": str(tmp_path), "FOOTFALL_DATA_DIR": str(tmp_path)}
-    ended = subprocess.run(
-        ["scripts/demo.sh"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=30
-    )
-    assert ended.returncode == 2
-    assert 'make demo ARGS="rtsp://' in ended.stderr
-    assert "footfall models import FILE" in ended.stderr
