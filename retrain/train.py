@@ -46,7 +46,6 @@ _PIXELS_PER_BATCH: Final = 32 * 320 * 320
 _WHOLE_SINCE: Final = 0.75
 """From this share of the training on, samples are whole pictures as serving sees them."""
 _WARM_UP_STEPS: Final = 100
-_PACE_STEPS: Final = 20
 _LEARNING_RATE: Final = 0.002
 _LEAST_LEARNING_RATE: Final = 0.02  # of the full one
 _WEIGHT_DECAY: Final = 0.01
@@ -74,7 +73,7 @@ class Schedule:
     """When a training ends: after a number of steps (the same again next time), or when its time is up.
 
     Attributes:
-        seconds: wall time; the number of steps follows from how fast the first ones were.
+        seconds: wall time.
         steps: exact number; then `seconds` is not looked at.
     """
 
@@ -172,7 +171,7 @@ def teach(
         TrainingError: the loss is not a number any more.
     """
     started = time.monotonic()
-    length = multiprocessing.get_context("fork").Value("q", schedule.steps or 0)
+    told = multiprocessing.get_context("fork").Value("d", 0.0)
     criterion = network.model.init_criterion()
     averaged = deepcopy(network.model).eval()
     model = network.model.train().to(memory_format=torch.channels_last)
@@ -180,10 +179,11 @@ def teach(
     precision = _precision(network.device)
     done = samples = 0
     losses: list[float] = []
-    paced_at = reported_at = started
+    reported_at = started
     reported_samples = 0
-    for batch in _batches(sampler, length, seed):
-        share = _share(done, int(length.value), time.monotonic() - started, schedule)
+    for batch in _batches(sampler, schedule.steps, told, seed):
+        share = (time.monotonic() - started) / schedule.seconds if schedule.steps is None else done / schedule.steps
+        told.value = share
         if share >= 1:
             break
         for group in optimizer.param_groups:
@@ -208,11 +208,6 @@ def teach(
         done += 1
         samples += len(pictures)
         losses.append(float(loss.detach()))
-        if done == _PACE_STEPS:
-            paced_at = time.monotonic()
-        if done == 3 * _PACE_STEPS and schedule.steps is None:
-            pace_s = (time.monotonic() - paced_at) / (2 * _PACE_STEPS)
-            length.value = max(done + 1, int((schedule.seconds - (time.monotonic() - started)) / pace_s) + done)
         now = time.monotonic()
         if now - reported_at >= 30 or done == 1:
             pace = (samples - reported_samples) / (now - reported_at)
@@ -222,12 +217,6 @@ def teach(
     return Taught(done, samples, time.monotonic() - started, str(network.device), str(precision).removeprefix("torch."))
 
 
-def _share(done: int, length: int, elapsed_s: float, schedule: Schedule) -> float:
-    """How much of the training is over, by steps, or by time where that is further."""
-    by_steps = done / length if length else 0.0
-    return by_steps if schedule.steps is not None else max(by_steps, elapsed_s / schedule.seconds)
-
-
 def _rate(done: int, share: float) -> float:
     """Of the full learning rate: up over the first steps, then down along half a cosine."""
     cosine = _LEAST_LEARNING_RATE + (1 - _LEAST_LEARNING_RATE) * (1 + float(np.cos(np.pi * share))) / 2
@@ -235,11 +224,17 @@ def _rate(done: int, share: float) -> float:
 
 
 class _Batches(torch.utils.data.IterableDataset):  # type: ignore[misc]  # torch is not followed
-    """Endless batches; which sizes they have depends on how far the training is."""
+    """Endless batches; which sizes they have depends on how far the training is.
 
-    def __init__(self, sampler: Sampler, length: Any, seed: int) -> None:  # noqa: ANN401  a shared integer
+    Args:
+        steps: of the whole training; None when time decides.
+        told: how far it is then, in [0, 1]; shared with the training process.
+    """
+
+    def __init__(self, sampler: Sampler, steps: int | None, told: Any, seed: int) -> None:  # noqa: ANN401
         self._sampler = sampler
-        self._length = length
+        self._steps = steps
+        self._told = told
         self._seed = seed
 
     def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
@@ -254,8 +249,8 @@ class _Batches(torch.utils.data.IterableDataset):  # type: ignore[misc]  # torch
 
     def _batch(self, number: int) -> dict[str, torch.Tensor]:
         rng = np.random.Generator(np.random.PCG64([self._seed, number]))
-        length = int(self._length.value)
-        plain = bool(length and number >= _WHOLE_SINCE * length)
+        # By number where it can be told: batches are made ahead, how far depends on the machine's mood.
+        plain = (self._told.value if self._steps is None else number / self._steps) >= _WHOLE_SINCE
         sizes = _WHOLE_SIZES_PX if plain else _CROP_SIZES_PX
         height, width = sizes[int(rng.integers(len(sizes)))]
         count = max(4, round(_PIXELS_PER_BATCH / (height * width)))
@@ -278,10 +273,15 @@ class _Batches(torch.utils.data.IterableDataset):  # type: ignore[misc]  # torch
         }
 
 
-def _batches(sampler: Sampler, length: Any, seed: int) -> Iterator[dict[str, torch.Tensor]]:  # noqa: ANN401
+def _batches(
+    sampler: Sampler,
+    steps: int | None,
+    told: Any,  # noqa: ANN401  a shared number
+    seed: int,
+) -> Iterator[dict[str, torch.Tensor]]:
     cores = os.cpu_count() or 1
     loader = torch.utils.data.DataLoader(
-        _Batches(sampler, length, seed),
+        _Batches(sampler, steps, told, seed),
         batch_size=None,
         num_workers=max(1, min(12, cores - 1)),
         prefetch_factor=4,

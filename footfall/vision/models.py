@@ -1,4 +1,7 @@
-"""Model folders on disk: import a bare YOLO file, list them, find the one in use; runs no training code."""
+"""Model folders on disk: import a bare YOLO file, list them, find the one in use; runs no training code.
+
+The model `embedded` ships with the package and serves until another one is imported.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ from footfall.errors import ModelError
 from footfall.vision.detector import CARD_FILE, MODEL_FILE, ModelCard, check_onnx, load_detector, read_card, sha256_of
 
 IN_USE_FILE: Final = "in-use"
+EMBEDDED: Final = "embedded"
+EMBEDDED_FOLDER: Final = Path(__file__).parents[1] / "models" / EMBEDDED
 _PERSON_NAMES: Final = frozenset({"person", "people", "pedestrian", "human", "head"})
 _COCO_CLASSES: Final = 80
 
@@ -34,6 +39,8 @@ def import_model(source: Path, models_dir: Path, *, name: str | None = None) -> 
     if not source.exists():
         raise ModelError(f"model {str(source)!r}: there is no such file or folder; expected a .onnx or .pt file")
     name = name or re.sub(r"[^A-Za-z0-9_.-]", "-", source.stem)
+    if name == EMBEDDED:
+        raise ModelError(f"model {name!r}: is the name of the model that ships with Footfall; give one with --name")
     models_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=models_dir, prefix=".import-") as scratch:
         folder = Path(scratch) / "model"
@@ -98,53 +105,77 @@ def list_models(models_dir: Path) -> list[ModelVersion]:
     """Return the imported models by name; empty when there are none. Broken folders are left out."""
     if not models_dir.is_dir():
         return []
-    found = []
-    for folder in sorted(models_dir.iterdir()):
-        if not folder.is_dir() or folder.name.startswith("."):
-            continue
-        try:
-            card = read_card(folder)
-        except ModelError:
-            continue
-        found.append(ModelVersion(folder.name, card.sha256, card.threshold, card.licence, card.description))
-    return found
+    folders = [each for each in sorted(models_dir.iterdir()) if each.is_dir() and not each.name.startswith(".")]
+    return [version for folder in folders if (version := _version(folder)) is not None]
 
 
-def use_model(name: str, models_dir: Path) -> None:
-    """Make an imported model the one that serving takes at its next start.
+def embedded_model(folder: Path = EMBEDDED_FOLDER) -> ModelVersion | None:
+    """Return the model that ships with Footfall; None in an installation without it."""
+    return _version(folder)
+
+
+def _version(folder: Path) -> ModelVersion | None:
+    try:
+        card = read_card(folder)
+    except ModelError:
+        return None
+    return ModelVersion(folder.name, card.sha256, card.threshold, card.licence, card.description)
+
+
+def use_model(name: str, models_dir: Path, *, embedded: Path = EMBEDDED_FOLDER) -> None:
+    """Make an imported model, or the embedded one, the one that serving takes at its next start.
 
     Raises:
         ModelError: there is no such model, or it cannot serve.
     """
-    if name not in {model.name for model in list_models(models_dir)}:
-        known = ", ".join(model.name for model in list_models(models_dir)) or "none"
-        raise ModelError(f"model {name!r}: is not among the imported models ({known}); the model in use stays")
-    load_detector(models_dir / name)
+    if name == EMBEDDED and embedded_model(embedded) is not None:
+        load_detector(embedded)
+        models_dir.mkdir(parents=True, exist_ok=True)
+    else:
+        known = [model.name for model in list_models(models_dir)]
+        if name not in known:
+            raise ModelError(
+                f"model {name!r}: is not among the imported models ({', '.join(known) or 'none'}); the model in use "
+                "stays"
+            )
+        load_detector(models_dir / name)
     temporary = models_dir / f".{IN_USE_FILE}.{os.getpid()}"
     temporary.write_text(name + "\n", encoding="utf-8")
     temporary.replace(models_dir / IN_USE_FILE)
 
 
-def model_in_use(models_dir: Path) -> str | None:
-    """Return the name chosen with `use_model`, or of the only imported model; None when there is no choice."""
+def model_in_use(models_dir: Path, *, embedded: Path = EMBEDDED_FOLDER) -> str | None:
+    """Return the name chosen with `use_model`, else of the only imported model, else the embedded one.
+
+    None when several were imported and none was chosen, or when there is no model at all.
+    """
     try:
         return (models_dir / IN_USE_FILE).read_text(encoding="utf-8").strip() or None
     except FileNotFoundError:
         names = [model.name for model in list_models(models_dir)]
+        if not names and embedded_model(embedded) is not None:
+            return EMBEDDED
         return names[0] if len(names) == 1 else None
 
 
-def resolve_model(model: str | None, models_dir: Path) -> Path:
+def resolve_model(model: str | None, models_dir: Path, *, embedded: Path = EMBEDDED_FOLDER) -> Path:
     """Find the model folder to serve with.
 
     Args:
-        model: a name in `models_dir`, a model folder, a bare YOLO `.onnx` file (imported on the way), or None for
-            the one in use.
+        model: a name in `models_dir`, `embedded`, a model folder, a bare YOLO `.onnx` file (imported on the way), or
+            None for the one in use.
+        embedded: folder of the model that ships with Footfall.
 
     Raises:
         ModelError: nothing fits; says how to get a model.
     """
-    chosen = model or model_in_use(models_dir)
+    chosen = model or model_in_use(models_dir, embedded=embedded)
+    known = ", ".join(each.name for each in list_models(models_dir))
+    if chosen is None and known:
+        raise ModelError(
+            f"no detector: several models were imported ({known}) and none was chosen; choose one with "
+            "`footfall models use NAME`, or name one with --model or FOOTFALL_MODEL"
+        )
     if chosen is None:
         raise ModelError(
             f"no detector: no model was imported into {models_dir}; import one with `footfall models import FILE` "
@@ -152,6 +183,8 @@ def resolve_model(model: str | None, models_dir: Path) -> Path:
         )
     if re.fullmatch(r"[A-Za-z0-9_.-]+", chosen) and (models_dir / chosen / CARD_FILE).is_file():
         return models_dir / chosen
+    if chosen == EMBEDDED and embedded_model(embedded) is not None:
+        return embedded
     path = Path(chosen)
     if (path / CARD_FILE).is_file():
         return path
@@ -164,8 +197,10 @@ def resolve_model(model: str | None, models_dir: Path) -> Path:
                 f"model {chosen!r}: a bare file is imported before it is used, and {models_dir} cannot be written "
                 f"({error.strerror}); set FOOTFALL_DATA_DIR to a folder of yours"
             ) from None
-    known = ", ".join(each.name for each in list_models(models_dir)) or "there are none"
-    raise ModelError(f"model {chosen!r}: neither an imported model ({known}), nor a model folder, nor a .onnx file")
+    raise ModelError(
+        f"model {chosen!r}: neither an imported model ({known or 'there are none'}), nor a model folder, nor a .onnx "
+        "file"
+    )
 
 
 def _class_names(text: str | None, count: int | None) -> list[str]:

@@ -34,12 +34,13 @@ def import_(
 def list_(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002  Typer's way
 ) -> None:
-    """Show the imported models; the one in use is marked."""
-    from footfall.vision.models import list_models, model_in_use  # noqa: PLC0415
+    """Show the imported models and the one that ships with Footfall; the one in use is marked."""
+    from footfall.vision.models import embedded_model, list_models, model_in_use  # noqa: PLC0415
 
     settings = read_settings()
     in_use = settings.model or model_in_use(settings.models_dir)
-    models = list_models(settings.models_dir)
+    embedded = embedded_model()
+    models = [*([] if embedded is None else [embedded]), *list_models(settings.models_dir)]
     if as_json:
         typer.echo(
             json.dumps(
@@ -65,7 +66,7 @@ def list_(
 
 
 @models_app.command()
-def use(name: Annotated[str, typer.Argument(help="Name of an imported model.")]) -> None:
+def use(name: Annotated[str, typer.Argument(help="Name of an imported model, or embedded.")]) -> None:
     """Choose the model that serving takes at its next start."""
     from footfall.vision.models import use_model  # noqa: PLC0415
 

@@ -268,9 +268,43 @@ def test_an_import_that_cannot_tell_people_is_refused_and_leaves_nothing(
     assert list(models.iterdir()) == []
 
 
+@pytest.fixture
+def embedded(tmp_path: Path) -> Path:
+    """A model folder in the place of the one that ships."""
+    imported = import_model(named_onnx(tmp_path / "shipped.onnx", {0: "person"}), tmp_path / "elsewhere")
+    return imported.rename(tmp_path / "embedded")
+
+
+def test_the_embedded_model_serves_until_another_is_imported_and_can_be_chosen_again(
+    tmp_path: Path, embedded: Path
+) -> None:
+    models = tmp_path / "models"
+    assert model_in_use(models, embedded=embedded) == "embedded"
+    assert resolve_model(None, models, embedded=embedded) == embedded
+    stronger = import_model(named_onnx(tmp_path / "stronger.onnx", {0: "person"}), models)
+    assert resolve_model(None, models, embedded=embedded) == stronger
+    use_model("embedded", models, embedded=embedded)
+    assert model_in_use(models, embedded=embedded) == "embedded"
+    assert resolve_model(None, models, embedded=embedded) == embedded
+    assert [model.name for model in list_models(models)] == ["stronger"]
+
+
+def test_of_several_imported_models_one_must_be_chosen(tmp_path: Path, embedded: Path) -> None:
+    models = tmp_path / "models"
+    for name in ("one", "two"):
+        import_model(named_onnx(tmp_path / f"{name}.onnx", {0: "person"}), models)
+    with pytest.raises(ModelError, match=r"several models were imported \(one, two\) and none was chosen"):
+        resolve_model(None, models, embedded=embedded)
+
+
+def test_no_model_is_imported_under_the_name_of_the_embedded_one(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="is the name of the model that ships with Footfall; give one with --name"):
+        import_model(named_onnx(tmp_path / "embedded.onnx", {0: "person"}), tmp_path / "models")
+
+
 def test_without_a_model_the_error_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="import one with `footfall models import FILE`"):
-        resolve_model(None, tmp_path)
+        resolve_model(None, tmp_path, embedded=tmp_path / "missing")
     with pytest.raises(ModelError, match="model 'nope'"):
         resolve_model("nope", tmp_path)
 

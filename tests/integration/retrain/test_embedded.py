@@ -1,0 +1,151 @@
+"""A detector is really trained, written, loaded and measured: a few steps, in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from footfall.simulation import parse_simulation_url
+from footfall.vision.detector import load_detector, read_card, sha256_of
+from footfall.vision.simulator import Simulator
+from retrain.card import read_training
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "retrain", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a detector that was trained for a few steps on drawn pictures alone."""
+    folder = tmp_path_factory.mktemp("trained") / "model"
+    done = run("embedded", "--out", str(folder), "--minutes", "0.1", "--steps", "4", "--seed", "3", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{folder}: embedded, threshold ")
+    assert "trained 4 steps" in done.stderr
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_training_ends_with_a_folder_that_serves_and_tells_where_it_came_from(trained: Path) -> None:
+    assert sorted(each.name for each in trained.iterdir()) == [
+        "MODEL_CARD.md",
+        "model.json",
+        "model.onnx",
+        "training.json",
+    ]
+    card, record = read_card(trained), read_training(trained)
+    assert card.sha256 == sha256_of(trained / "model.onnx")
+    assert card.licence == "AGPL-3.0-or-later"
+    assert (trained / "model.onnx").stat().st_size <= 4_000_000
+    assert record.steps == 4
+    assert [each.source.name for each in record.sources] == ["simulator"]
+    assert record.sources[0].boxes > 100
+    text = (trained / "MODEL_CARD.md").read_text(encoding="utf-8")
+    told = "footfall-retrain embedded --out model --minutes 0.1 --steps 4 --seed 3 --device cpu"
+    assert told in text
+    for part in (card.sha256, card.data_digest, "AGPL-3.0-or-later (drawn by this project)", "sim:plaza?", "Not for:"):
+        assert part in text
+    picture = next(Simulator(parse_simulation_url("sim:mall?seed=900001&size=320x180")).frames()).picture
+    found = load_detector(trained, input_size=320).detect([picture, picture])
+    assert [each.boxes_px.shape[1] for each in found] == [4, 4]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_same_seed_and_steps_give_the_same_data_and_another_seed_other(trained: Path, tmp_path: Path) -> None:
+    digests = {}
+    for seed in ("3", "4"):
+        folder = tmp_path / seed
+        done = run("embedded", "--out", str(folder), "--minutes", "0.1", "--steps", "1", "--seed", seed)
+        assert done.returncode == 0, done.stderr
+        digests[seed] = read_card(folder).data_digest
+    assert digests["3"] == read_card(trained).data_digest
+    assert digests["4"] != digests["3"]
+
+
+PARITY = """
+import sys
+from pathlib import Path
+import numpy as np
+from footfall.vision.detector import load_detector
+from retrain import export
+from retrain.train import Network
+
+network = Network.untrained(seed=7)
+head = network.model.model[-1]
+for branch in head.cv3:
+    branch[-1].bias.data.fill_(-1.0)  # untrained, it is sure of nothing and finds nobody
+folder = Path(sys.argv[1])
+export.export_model(network, folder, name="m", description="", licence="MIT", data_digest="0", source="test")
+rng = np.random.default_rng(1)
+pictures = [rng.integers(0, 255, size, dtype=np.uint8) for size in ((90, 160, 3), (90, 160, 3), (120, 96, 3))]
+export.check_parity(network, folder, pictures, input_size=160)
+found = load_detector(folder, input_size=160).detect(pictures)
+print(min(len(each.scores) for each in found))
+for branch in head.cv2:
+    branch[-1].bias.data.add_(0.2)
+try:
+    export.check_parity(network, folder, pictures, input_size=160)
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.timeout(300)
+def test_the_written_model_answers_like_the_network_and_another_network_is_noticed(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PARITY, str(tmp_path / "model")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    count, refusal = done.stdout.splitlines()
+    assert int(count) > 20
+    assert refusal.startswith("TrainingError model 'm': the written model and the trained network differ on picture")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("embedded", "--out", "x", "--teacher", "none.onnx"), 2, "--teacher 'none.onnx': there is no such file"),
+        (("embedded", "--out", "x", "--device", "tpu"), 2, "--device 'tpu': expected auto, cpu or cuda"),
+        (("embedded", "--out", "."), 1, "expected a new or empty folder"),
+        (("embedded", "--out", "x", "--clip", "README.md"), 1, "nobody can label it; expected a teacher"),
+        (("card", "docs"), 1, "model.json cannot be read"),
+        (("nonsense",), 2, "No such command"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_the_right_status(
+    arguments: tuple[str, ...], status: int, message: str
+) -> None:
+    done = run(*arguments)
+    assert (done.returncode, "Traceback" in done.stderr) == (status, False), done.stderr
+    assert message in done.stderr
+
+
+def test_training_leaves_nothing_in_the_home_folder_and_has_ultralytics_offline(tmp_path: Path) -> None:
+    code = (
+        "from retrain.train import Network; Network.untrained(seed=1)\n"
+        "from ultralytics.utils import ONLINE; print(ONLINE)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "YOLO_OFFLINE": "false"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
+    assert list(tmp_path.rglob("*ltralytics*")) == []
