@@ -65,7 +65,7 @@ class Sampler:
             sample = self._mosaic(rng, height_px, width_px)
         else:
             sample = self._crop(rng, height_px, width_px)
-        if self._cutouts and rng.random() < (0.25 if plain else 0.4):
+        if self._cutouts and rng.random() < (0.35 if plain else 0.5):
             sample = self._with_pasted(rng, sample)
         return Sample(worsen(rng, sample.picture), sample.boxes_px)
 

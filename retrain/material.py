@@ -21,6 +21,7 @@ from footfall.simulation import SCENES, parse_simulation_url
 from footfall.vision.detector import pairwise_iou
 from footfall.vision.footage import Footage
 from footfall.vision.simulator import Simulator
+from footfall.vision.simulator.truth import LEAST_VISIBLE
 from retrain.dataset import Cutout, Example, Source
 from retrain.pasting import background_of, cut_out
 
@@ -58,9 +59,7 @@ _PACKAGED: Final = (
 )
 """Package, file in it, source."""
 
-LEAST_VISIBLE: Final = 0.3
-"""People of whom less is seen than this share are not labelled."""
-LEAST_HEIGHT_PX: Final = 14
+_LEAST_HEIGHT_PX: Final = 10
 TRAINING_SEEDS: Final = range(1_000, 800_000)
 CALIBRATION_SEEDS: Final = range(800_000, 900_000)
 """Scenes on which the threshold is chosen."""
@@ -89,7 +88,7 @@ _UNSURE: Final = 0.12
 def labelled(people: People) -> NDArray[np.bool_]:
     """Tell who of a drawn picture is to be found: (N,) bool."""
     return np.asarray(
-        (people.visible >= LEAST_VISIBLE) & (people.boxes_px[:, 3] - people.boxes_px[:, 1] >= LEAST_HEIGHT_PX)
+        (people.visible >= LEAST_VISIBLE) & (people.boxes_px[:, 3] - people.boxes_px[:, 1] >= _LEAST_HEIGHT_PX)
     )
 
 

@@ -42,11 +42,11 @@ OPSET: Final = 17
 
 _CROP_SIZES_PX: Final = ((256, 256), (320, 320), (320, 320), (352, 352), (384, 384))
 _WHOLE_SIZES_PX: Final = ((384, 640), (384, 640), (352, 640), (480, 640), (320, 512), (192, 320), (256, 320))
-_PIXELS_PER_BATCH: Final = 32 * 320 * 320
+_PIXELS_PER_BATCH: Final = 16 * 320 * 320
 _WHOLE_SINCE: Final = 0.75
 """From this share of the training on, samples are whole pictures as serving sees them."""
-_WARM_UP_STEPS: Final = 100
-_LEARNING_RATE: Final = 0.002
+_WARM_UP_STEPS: Final = 200
+_LEARNING_RATE: Final = 0.0015
 _LEAST_LEARNING_RATE: Final = 0.02  # of the full one
 _WEIGHT_DECAY: Final = 0.01
 _AVERAGE_DECAY: Final = 0.998
