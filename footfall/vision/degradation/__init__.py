@@ -5,5 +5,6 @@ An effect takes a picture and a severity; which effects there are, in which orde
 """
 
 from footfall.vision.degradation.degrader import Degrader
+from footfall.vision.degradation.pictures import turned_boxes
 
-__all__ = ["Degrader"]
+__all__ = ["Degrader", "turned_boxes"]

@@ -13,6 +13,7 @@ import numpy as np
 
 from footfall.errors import SourceError
 from footfall.vision.degradation.degrader import Degrader
+from footfall.vision.degradation.pictures import turned_boxes
 from footfall.vision.evaluation import read_sequence
 from footfall.vision.footage import FilmWriter, Footage
 
@@ -120,10 +121,7 @@ def degrade_sequence(
 def moved_boxes(
     boxes_px: NDArray[np.floating[Any]], matrix: NDArray[np.float64], *, width_px: int, height_px: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Boxes of people in a moved picture.
-
-    A turned box has larger bounds than the person turned in it, who fills its middle rather than its corners: the new
-    bounds are those of the turned ellipse in the box.
+    """Boxes of people in a moved picture; see `turned_boxes`.
 
     Args:
         boxes_px: (N, 4) x0, y0, x1, y1.
@@ -132,13 +130,9 @@ def moved_boxes(
     Returns:
         (N, 4) float32 boxes cut at the picture's edge, and (N,) the share in [0, 1] of each that is in the picture.
     """
-    corners = np.asarray(boxes_px, np.float64).reshape(-1, 4)
-    turn = matrix[:, :2]
-    centres = (corners[:, :2] + corners[:, 2:]) / 2 @ turn.T + matrix[:, 2]
-    halves = np.sqrt(((corners[:, 2:] - corners[:, :2]) / 2) ** 2 @ (turn**2).T)
-    whole = np.hstack([centres - halves, centres + halves])
+    whole = turned_boxes(boxes_px, matrix)
     cut = np.clip(whole, 0, (width_px, height_px, width_px, height_px))
-    areas = np.prod(2 * halves, axis=1)
+    areas = np.prod(whole[:, 2:] - whole[:, :2], axis=1)
     return cut.astype(np.float32), np.prod(cut[:, 2:] - cut[:, :2], axis=1) / np.maximum(areas, 1e-9)
 
 

@@ -45,6 +45,23 @@ class Steps:
         return float(np.interp(severity, self._severities, self._points))
 
 
+def turned_boxes(boxes_px: NDArray[Any], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Boxes of people in a moved picture, not cut at its edge.
+
+    A turned box has larger bounds than the person turned in it, who fills its middle rather than its corners: the new
+    bounds are those of the turned ellipse in the box.
+
+    Args:
+        boxes_px: (N, 4) x0, y0, x1, y1; N may be 0, and nan stays nan.
+        matrix: (2, 3) as `Degrader.transform_at` gives it.
+    """
+    boxes = np.asarray(boxes_px, np.float64).reshape(-1, 4)
+    turn = matrix[:, :2]
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2 @ turn.T + matrix[:, 2]
+    halves = np.sqrt(((boxes[:, 2:] - boxes[:, :2]) / 2) ** 2 @ (turn**2).T)
+    return np.hstack([centres - halves, centres + halves])
+
+
 def generator(seed: int, kind: str, *moment: int) -> np.random.Generator:
     """Random numbers that depend on nothing else than the arguments, the same on every machine."""
     return np.random.Generator(np.random.PCG64([abs(seed), zlib.crc32(kind.encode()), *(abs(part) for part in moment)]))

@@ -170,11 +170,10 @@ _CARGO: Final[dict[str, tuple[float, tuple[float, ...], tuple[tuple[float, float
 
 def cargo_radii(kind: str, radii: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return `radii` with those of a trolley, stroller or suitcase."""
-    ahead, _, sizes, base_z = _CARGO[kind]
+    _, _, sizes, _ = _CARGO[kind]
     radii = radii.copy()
     radii[rings_of("cargo")] = sizes
-    radii[rings_of("base")] = [(w * 0.9, d * 0.9) for w, d in (sizes[1], sizes[1], sizes[1])]
-    del ahead, base_z
+    radii[rings_of("base")] = np.multiply(sizes[1], 0.9)
     return radii
 
 

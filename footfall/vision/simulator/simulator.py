@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from footfall.simulation import PICTURE_KINDS
-from footfall.vision.degradation import Degrader
+from footfall.vision.degradation import Degrader, turned_boxes
 from footfall.vision.simulator.crowd import TICK_S, Crowd
 from footfall.vision.simulator.drawing import Placed, draw_people, place_people
 from footfall.vision.simulator.figures import Poses
@@ -168,10 +168,7 @@ class Simulator:
     def _moved(self, boxes: NDArray[np.float64], at_s: float) -> NDArray[np.float64]:
         """Boxes where a camera that was moved shows them."""
         transform = self._degrader.transform_at(at_s, self.settings.width_px, self.settings.height_px)
-        if transform is None or len(boxes) == 0:
-            return boxes
-        corners = boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2) @ transform[:, :2].T + transform[:, 2]
-        return np.asarray(np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1))
+        return boxes if transform is None else turned_boxes(boxes, transform)
 
     def _cut(self, boxes: NDArray[np.float64]) -> NDArray[np.float64]:
         edge = (self.settings.width_px, self.settings.height_px)

@@ -104,7 +104,7 @@ def texture_coordinates() -> NDArray[np.float32]:
     return np.concatenate(parts).astype(np.float32)
 
 
-def draw_look(rng: random.Random, *, strange: float = 0.0, child: bool | None = None, stroller: bool = False) -> Look:
+def draw_look(rng: random.Random, *, strange: float = 0.0, child: bool | None = None) -> Look:
     """Dress somebody.
 
     Args:
@@ -118,10 +118,10 @@ def draw_look(rng: random.Random, *, strange: float = 0.0, child: bool | None = 
     scale = rng.uniform(0.58, 0.80) if is_child else round(rng.gauss(0.955 if is_woman else 1.02, 0.04), 4)
     scale = min(max(scale, 0.55), 1.15)
     build = min(max(round(rng.gauss(1.0, 0.10), 4), 0.82), 1.35)
-    radii = _body_radii(rng, is_child=is_child, is_woman=is_woman, build=build)
+    radii = _body_radii(is_child=is_child, is_woman=is_woman, build=build)
     worn = ["torso", "head", "leg-l", "leg-r", "foot-l", "foot-r", "arm-l", "arm-r"]
     skirt_to_m = _dress(rng, painter, radii, worn, is_woman=is_woman, is_strange=is_strange)
-    arms, cargo = _load(rng, painter, worn, is_child=is_child, is_woman=is_woman, stroller=stroller)
+    arms, cargo = _load(rng, painter, worn, is_child=is_child, is_woman=is_woman)
     if cargo:
         radii = cargo_radii(cargo, radii)
     shape = Shape(scale, radii, skirt_to_m, rng.uniform(0.85, 1.15), arms, cargo)
@@ -133,7 +133,7 @@ def draw_look(rng: random.Random, *, strange: float = 0.0, child: bool | None = 
     return Look(shape, painter.finish(), triangles[None], np.unique(triangles), body)
 
 
-def _body_radii(rng: random.Random, *, is_child: bool, is_woman: bool, build: float) -> NDArray[np.float64]:
+def _body_radii(*, is_child: bool, is_woman: bool, build: float) -> NDArray[np.float64]:
     radii = usual_radii()
     torso = rings_of("torso")
     belly = np.array([0.9, 1.0, 1.1, 1.15, 1.0, 0.95, 0.9, 0.6]) * (build - 1) + 1
@@ -148,7 +148,6 @@ def _body_radii(rng: random.Random, *, is_child: bool, is_woman: bool, build: fl
     if is_child:
         radii[rings_of("head")][2:] *= 1.25
         radii[rings_of("hair")] *= 1.25
-    del rng
     return radii
 
 
@@ -245,13 +244,11 @@ def _cover_head(
             painter.cloth("hair", hair, patterned=False, fold=0.25)
 
 
-def _load(
-    rng: random.Random, painter: _Painter, worn: list[str], *, is_child: bool, is_woman: bool, stroller: bool
-) -> tuple[str, str]:
+def _load(rng: random.Random, painter: _Painter, worn: list[str], *, is_child: bool, is_woman: bool) -> tuple[str, str]:
     """Give somebody things to carry, push or pull; return what the arms do and the kind of cargo."""
     arms, cargo = "swing", ""
     dice = rng.random()
-    if stroller or (not is_child and dice < 0.05):
+    if not is_child and dice < 0.05:
         arms, cargo = "push", "stroller"
     elif not is_child and dice < 0.11:
         arms, cargo = "push", "trolley"
