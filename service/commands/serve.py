@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Annotated
 
@@ -60,10 +61,14 @@ def _run(settings: Settings, site: SiteFile | None, *, welcome: bool) -> None:
     from service.wiring import Service  # noqa: PLC0415  heavy: not for `--help`
 
     service = Service(settings, site)
+    model = service.pipeline.detector.version
+    # Standard output of `serve` stays empty: it is for whoever collects it.
+    say = functools.partial(typer.echo, err=not welcome)
     if welcome:
-        model = service.pipeline.detector.version
-        typer.echo(f"Footfall is at {service.server.url}")
-        typer.echo(f"Detector: {model.name} ({service.pipeline.detector.runtime}, {model.licence})")
-        typer.echo("A stronger one: footfall models import yolo11n.pt, then footfall models use yolo11n")
-        typer.echo("Ctrl-C stops it.")
+        say(f"Footfall is at {service.server.url}")
+    say(f"Detector: {model.name} ({service.pipeline.detector.runtime}, {model.licence})")
+    if model.name == "embedded":
+        say("A stronger one: footfall models import yolo11n.pt, then footfall models use yolo11n")
+    if welcome:
+        say("Ctrl-C stops it.")
     service.run()
