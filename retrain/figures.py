@@ -115,7 +115,7 @@ def measure(
             sets.append(_one(name, folder, detector_name, detector))
             report(_line(sets[-1]))
     first, last = next(iter(models)), list(models)[-1]
-    costs = tuple(_costs(models[first], models[last])) if first != last else ()
+    costs = tuple(measure_costs(models[first], models[last])) if first != last else ()
     return Figures(tuple(sets), costs)
 
 
@@ -207,7 +207,8 @@ def _on_pictures(
     )
 
 
-def _costs(first: Path, second: Path) -> Iterator[Cost]:
+def measure_costs(first: Path, second: Path) -> Iterator[Cost]:
+    """Compare the CPU time of two model folders at the usual input sizes, on large and small pictures."""
     for input_size in (640, 320):
         pair = [load_detector(folder, threads=1, input_size=input_size) for folder in (first, second)]
         for width, height in ((1280, 720), (640, 360)):
