@@ -27,6 +27,9 @@ class StitchSettings:
         reach_per_s: how much farther for every second of absence.
         size_ratio: by what factor the box height may differ.
         velocity_window_s: how much of the past predicts where the person went.
+        edge_share: a box this near to the picture's edge, as a share of its size, is cut by it.
+        entering_gap_s: who turns up at the edge, not having been seen for longer than this, and not at the edge then,
+            has come in and is somebody else; seconds.
     """
 
     longest_gap_s: float = 3.0
@@ -34,6 +37,8 @@ class StitchSettings:
     reach_per_s: float = 0.5
     size_ratio: float = 1.5
     velocity_window_s: float = 0.5
+    edge_share: float = 0.01
+    entering_gap_s: float = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,8 +57,9 @@ class Followed:
 
 @dataclass(slots=True)
 class _Person:
-    """Where somebody was: time, middle x, top y, bottom y, height."""
+    """Where somebody was: time, middle x, top y, height; and whether the last box was cut by the picture's edge."""
 
+    at_edge: bool = False
     past: deque[tuple[float, float, float, float]] = field(default_factory=lambda: deque(maxlen=32))
 
     @property
@@ -88,8 +94,17 @@ class TrackStitcher:
         self._person_of_track: dict[int, int] = {}
         self._people: dict[int, _Person] = {}
         self._last_id = 0
+        self._size_px: tuple[int, int] | None = None
 
-    def update(self, tracks: Tracks, now_s: float, before: Tracks | None = None, before_s: float = 0.0) -> Followed:
+    def update(
+        self,
+        tracks: Tracks,
+        now_s: float,
+        before: Tracks | None = None,
+        before_s: float = 0.0,
+        *,
+        size_px: tuple[int, int] | None = None,
+    ) -> Followed:
         """Return the same tracks with people's ids in place of the tracker's.
 
         Args:
@@ -97,11 +112,18 @@ class TrackStitcher:
             now_s: never falls.
             before: where tracks that are new now were on the frame before, by the same ids.
             before_s: time of that frame.
+            size_px: width and height of the picture; without it nobody is at its edge.
         """
         before = before or NOBODY
+        self._size_px = size_px
         self._forget(now_s)
         track_ids = tracks.ids.tolist()
         boxes = dict(zip(track_ids, tracks.boxes_px.tolist(), strict=True))
+        for track_id in track_ids:
+            person_id = self._person_of_track.get(track_id)
+            # The tracker found a lost track again, in somebody who has just come in.
+            if person_id is not None and self._has_come_in(self._people[person_id], boxes[track_id], now_s):
+                del self._person_of_track[track_id]
         first = dict(zip(before.ids.tolist(), before.boxes_px.tolist(), strict=True))
         here = {self._person_of_track[track_id] for track_id in track_ids if track_id in self._person_of_track}
         newcomers = {
@@ -134,7 +156,22 @@ class TrackStitcher:
 
     def _note(self, track_id: int, box: list[float], at_s: float) -> None:
         x0, y0, x1, y1 = box
-        self._people[self._person_of_track[track_id]].past.append((at_s, (x0 + x1) / 2, y0, y1 - y0))
+        person = self._people[self._person_of_track[track_id]]
+        person.past.append((at_s, (x0 + x1) / 2, y0, y1 - y0))
+        person.at_edge = self._is_at_edge(box)
+
+    def _has_come_in(self, person: _Person, box: list[float], at_s: float) -> bool:
+        """Whether who is at `box` came into the picture just now, and is not the `person` who was lost inside it."""
+        is_gone = at_s - person.seen_s > self._settings.entering_gap_s
+        return is_gone and not person.at_edge and self._is_at_edge(box)
+
+    def _is_at_edge(self, box: list[float]) -> bool:
+        if self._size_px is None:
+            return False
+        width, height = self._size_px
+        share = self._settings.edge_share
+        x0, y0, x1, y1 = box
+        return x0 <= share * width or x1 >= (1 - share) * width or y0 <= share * height or y1 >= (1 - share) * height
 
     def _match(self, newcomers: dict[int, tuple[list[float], float]], here: set[int]) -> dict[int, int]:
         """Pair new tracks (first box and its time) with lost people, the nearest pair first."""
@@ -144,9 +181,12 @@ class TrackStitcher:
             if person_id in here:
                 continue
             height = person.height_px
-            for track_id, ((x0, y0, x1, y1), seen_s) in newcomers.items():
+            for track_id, (box, seen_s) in newcomers.items():
+                x0, y0, x1, y1 = box
                 ratio = (y1 - y0) / height
                 if seen_s <= person.seen_s or not 1 / settings.size_ratio <= ratio <= settings.size_ratio:
+                    continue
+                if self._has_come_in(person, box, seen_s):
                     continue
                 reach = settings.reach + settings.reach_per_s * (seen_s - person.seen_s)
                 x, top = person.predict(seen_s, settings.velocity_window_s)

@@ -70,12 +70,13 @@ class PersonTracker:
         self._doubtful = NOBODY  # finds of the last frame that nobody was known for yet
         self._newest_id = -1
 
-    def update(self, detections: Detections, now_s: float) -> Followed:
+    def update(self, detections: Detections, now_s: float, *, size_px: tuple[int, int] | None = None) -> Followed:
         """Follow everybody one frame on.
 
         Args:
             detections: of this frame.
             now_s: time of the frame in seconds; a frame that is not later than the one before gives nobody.
+            size_px: width and height of the picture, to know who comes in at its edge.
 
         Returns:
             The people seen on this frame; an occluded person is absent, not guessed. Somebody is followed from the
@@ -104,7 +105,7 @@ class PersonTracker:
         known = _select(tracks, tracks.ids >= 0)
         before = self._first_sightings(known)
         self._doubtful = _select(tracks, tracks.ids < 0)
-        return self._stitcher.update(known, now_s, before, before_s)
+        return self._stitcher.update(known, now_s, before, before_s, size_px=size_px)
 
     def _first_sightings(self, tracks: Tracks) -> Tracks:
         """Where the tracks that are new now were on the last frame, where they were not known yet."""

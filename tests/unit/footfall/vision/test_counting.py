@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from footfall.domain import Detections, Line, Tracks, Zone
 from footfall.vision.counting import CountingSettings, LineCounter, LineEvent, VisitEvent, ZoneCounter
+from footfall.vision.stitching import TrackStitcher
 from footfall.vision.tracking import PersonTracker
 
 WIDTH_PX, HEIGHT_PX = 640, 480
@@ -154,8 +155,6 @@ def test_walking_onto_the_line_standing_there_and_going_on_counts_once() -> None
 
 def test_an_id_switch_at_the_line_counts_once() -> None:
     """The tracker loses the person and gives another id; places of the switch are swept over the walk."""
-    from footfall.vision.stitching import TrackStitcher
-
     walked = across(step_px=8)
     for switch in range(2, len(walked) - 2):
         gate, stitcher = counter(), TrackStitcher()
@@ -164,6 +163,27 @@ def test_an_id_switch_at_the_line_counts_once() -> None:
             found = stitcher.update(tracks((1 if index < switch else 2, foot)), index / FPS)
             events += gate.update(found.now, index / FPS)
         assert [event.direction for event in events] == ["out"], f"switch at {walked[switch]}"
+
+
+@pytest.mark.parametrize(
+    ("lost_at", "comes_at", "gap_s", "is_same"),
+    [
+        pytest.param((60, 300), (16, 300), 1.0, False, id="comes in at the edge, was lost inside"),
+        pytest.param((60, 300), (30, 300), 1.0, True, id="turns up beside where he was lost"),
+        pytest.param((22, 300), (16, 300), 1.0, True, id="was at the edge before"),
+        pytest.param((60, 300), (26, 300), 0.3, True, id="walks out of the picture"),
+    ],
+)
+@pytest.mark.parametrize("same_track", [True, False], ids=["found again by the tracker", "another track"])
+def test_who_comes_in_at_the_edge_is_not_the_one_who_was_lost_inside(
+    lost_at: Foot, comes_at: Foot, gap_s: float, *, is_same: bool, same_track: bool
+) -> None:
+    stitcher = TrackStitcher()
+    ids = []
+    for second, track, foot in ((0.0, 1, lost_at), (0.1, 1, lost_at), (0.1 + gap_s, 1 if same_track else 2, comes_at)):
+        found = stitcher.update(tracks((track, foot)), second, size_px=(WIDTH_PX, HEIGHT_PX))
+        ids += found.now.ids.tolist()
+    assert (ids[-1] == ids[0]) is is_same
 
 
 def test_two_headings_over_a_diagonal_line_count_the_same_direction() -> None:
