@@ -1,1 +1,1 @@
-"""Windows, drift, causes and the trigger of a retraining; not built yet, so nothing here can be run."""
+"""Windows, drift, causes, precision and the trigger of a retraining; so far only the figures of quality are built."""

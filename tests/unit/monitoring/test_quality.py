@@ -1,0 +1,215 @@
+"""The figures about quality: right where truth is known, absent where too little is; intervals keep their word."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from monitoring.quality import (
+    AuditedClip,
+    AuditedFrame,
+    Stratum,
+    assisted_precision,
+    audited_count_accuracy,
+    audited_recall,
+    balance_error,
+    calibrate,
+    cohens_kappa,
+    reviewed_precision,
+    wilson,
+)
+
+
+@pytest.mark.parametrize(
+    ("n", "lower", "upper"), [(100, 0.888, 0.978), (200, 0.910, 0.973), (500, 0.927, 0.966), (1000, 0.935, 0.962)]
+)
+def test_wilson_agrees_with_published_figures(n: int, lower: float, upper: float) -> None:
+    assert [round(bound, 3) for bound in wilson(0.95, n)] == [lower, upper]
+
+
+def test_a_stratum_stands_for_its_population_not_for_its_sample() -> None:
+    estimate = reviewed_precision([Stratum(900, 50, 50), Stratum(100, 50, 25)])
+    assert estimate is not None
+    assert estimate.value == pytest.approx(0.95)
+    assert estimate.n == 100
+
+
+def test_with_too_few_verdicts_there_is_no_figure() -> None:
+    assert reviewed_precision([Stratum(1000, 29, 29)]) is None
+    assert reviewed_precision([]) is None
+    assert reviewed_precision([Stratum(1000, 30, 30)]) is not None
+
+
+def test_no_error_seen_is_not_no_error() -> None:
+    estimate = reviewed_precision([Stratum(10_000, 100, 100)])
+    assert estimate is not None
+    assert estimate.value == 1.0
+    assert 0.95 < estimate.lower < 0.98
+
+
+def test_when_everybody_was_reviewed_nothing_is_left_to_doubt() -> None:
+    estimate = reviewed_precision([Stratum(60, 60, 57), Stratum(40, 40, 36)])
+    assert estimate is not None
+    assert estimate.value == pytest.approx(0.93)
+    assert estimate.upper - estimate.lower < 0.01
+
+
+def test_strata_of_which_hardly_anybody_was_drawn_count_with_their_pool() -> None:
+    sampled = [Stratum(100, 40, 40, "sure")]
+    thin = [Stratum(50, 1, 0, "unsure"), Stratum(50, 1, 1, "unsure"), Stratum(100, 0, 0, "unsure")]
+    estimate = reviewed_precision(sampled + thin)
+    assert estimate is not None
+    assert estimate.value == pytest.approx((100 * 1.0 + 200 * 0.5) / 300)
+
+
+def test_impossible_counts_are_refused() -> None:
+    with pytest.raises(ValueError, match="right 3, decided 2, population 9; expected 0 ≤ right ≤ decided ≤ population"):
+        Stratum(9, 2, 3)
+
+
+BANDS = ((8, 3.0), (14, 1.2), (25, 0.4))
+"""Tracks an hour in each band of confidence, and how much more often than usual they are wrong."""
+
+
+def fleet(rng: np.random.Generator, error: float, drawn: int) -> tuple[list[Stratum], float]:
+    """Eight cameras, six hours, three bands; errors cluster by camera and hour. Return sample and truth."""
+    sizes, rights = [], []
+    for _ in range(8):
+        camera = rng.gamma(1.0, 1.0)
+        for _ in range(6):
+            hour = rng.gamma(2.0, 0.5)
+            for tracks, worse in BANDS:
+                size = int(rng.poisson(tracks))
+                sizes.append(size)
+                rights.append(int(rng.binomial(size, 1 - min(0.9, error * camera * hour * worse))))
+    population, right = np.array(sizes), np.array(rights)
+    # A systematic sample in random order: each track is as likely as any other.
+    order = rng.permutation(len(population))
+    ends = np.cumsum(population[order])
+    ticks = (np.arange(drawn) + rng.random()) * ends[-1] / drawn
+    taken = np.zeros(len(population), int)
+    np.add.at(taken, order[np.searchsorted(ends, ticks, side="right")], 1)
+    taken = np.minimum(taken, population)
+    strata = [
+        Stratum(int(size), int(take), int(rng.hypergeometric(good, size - good, take)) if take else 0)
+        for size, good, take in zip(population, right, taken, strict=True)
+    ]
+    return strata, right.sum() / population.sum()
+
+
+@pytest.mark.parametrize("drawn", [100, 300])
+@pytest.mark.parametrize("error", [0.02, 0.05, 0.10])
+def test_intervals_of_reviewed_precision_keep_their_word_over_2000_fleets(error: float, drawn: int) -> None:
+    rng = np.random.Generator(np.random.PCG64(17))
+    hits, differences, widths = 0, [], []
+    for _ in range(2000):
+        strata, truth = fleet(rng, error, drawn)
+        estimate = reviewed_precision(strata)
+        assert estimate is not None
+        hits += estimate.lower <= truth <= estimate.upper
+        differences.append(estimate.value - truth)
+        widths.append(estimate.upper - estimate.lower)
+    assert 0.93 <= hits / 2000 <= 0.97
+    assert abs(np.mean(differences)) < 0.05 * np.mean(widths)
+
+
+def test_recall_takes_in_frames_where_nobody_was_seen() -> None:
+    frames = [AuditedFrame(2, 2, 1.0, f"hour {n}") for n in range(10)]
+    missed = [AuditedFrame(2, 0, 1.0, f"hour {n}") for n in range(10)]
+    both = audited_recall(frames + missed)
+    assert both is not None
+    assert both.value == 0.5
+    assert audited_recall(frames) is None  # 20 people are too few
+
+
+def test_recall_weighs_frames_by_what_they_stand_for() -> None:
+    frames = [AuditedFrame(10, 10, 9.0, f"busy {n}") for n in range(5)]
+    frames += [AuditedFrame(10, 0, 1.0, f"quiet {n}") for n in range(5)]
+    estimate = audited_recall(frames)
+    assert estimate is not None
+    assert estimate.value == pytest.approx(0.9)
+
+
+def test_frames_that_are_wrong_together_widen_the_interval() -> None:
+    alone = [AuditedFrame(5, 5 if n % 4 else 0, 1.0, str(n)) for n in range(80)]
+    together = [AuditedFrame(5, 5 if (n // 10) % 4 else 0, 1.0, str(n // 10)) for n in range(80)]
+    narrow, wide = audited_recall(alone), audited_recall(together)
+    assert narrow is not None
+    assert wide is not None
+    assert narrow.value == wide.value == 0.75
+    assert wide.upper - wide.lower > 2 * (narrow.upper - narrow.lower)
+
+
+def test_intervals_of_audited_recall_keep_their_word() -> None:
+    rng = np.random.Generator(np.random.PCG64(3))
+    hits = 0
+    for _ in range(400):
+        frames = []
+        for cluster in range(60):
+            chance = rng.beta(9, 1)
+            for _ in range(4):
+                people = int(rng.poisson(3))
+                frames.append(AuditedFrame(people, int(rng.binomial(people, chance)), 1.0, str(cluster)))
+        estimate = audited_recall(frames)
+        assert estimate is not None
+        hits += estimate.lower <= 0.9 <= estimate.upper
+    assert 0.91 <= hits / 400 <= 0.98
+
+
+def test_count_accuracy_lets_errors_cancel_within_a_clip_and_direction_only() -> None:
+    right = [AuditedClip((5, 5), (5, 5))] * 3
+    assert audited_count_accuracy(right) is None  # three clips are too few
+    clips = [*right, AuditedClip((5, 5), (6, 4)), AuditedClip((5, 5), (4, 6))]
+    estimate = audited_count_accuracy(clips)
+    assert estimate is not None
+    assert estimate.value == pytest.approx(1 - 4 / 50)
+    assert estimate.lower < estimate.value < estimate.upper
+    assert estimate.n == 50
+
+
+def test_balance_error_needs_somebody() -> None:
+    assert balance_error(0, 0) is None
+    assert balance_error(50, 50) == 0.0
+
+
+def test_calibration_learns_what_confidences_are_worth() -> None:
+    rng = np.random.Generator(np.random.PCG64(1))
+    scores = rng.random(4000)
+    right = rng.random(4000) < scores**2
+    calibration = calibrate(scores, right)
+    assert calibration is not None
+    asked = np.array([0.2, 0.5, 0.9])
+    assert calibration.apply(asked) == pytest.approx(asked**2, abs=0.07)
+    assert (np.diff(calibration.shares) >= -1e-12).all()
+    assert calibrate(scores[:49], right[:49]) is None
+
+
+def test_equal_confidences_have_one_worth() -> None:
+    scores = np.repeat([0.3, 0.8], 50)
+    right = np.array([True, False] * 25 + [True] * 50)
+    calibration = calibrate(scores, right)
+    assert calibration is not None
+    assert calibration.apply(np.array([0.3, 0.8])) == pytest.approx([0.5, 1.0])
+
+
+@pytest.mark.parametrize(("agreement", "narrows"), [(0.97, True), (0.5, False)])
+def test_a_teacher_helps_as_far_as_it_agrees(agreement: float, *, narrows: bool) -> None:
+    rng = np.random.Generator(np.random.PCG64(2))
+    truth = rng.random(5000) < 0.9
+    teacher = np.where(rng.random(5000) < agreement, truth, ~truth).astype(float)
+    alone = reviewed_precision([Stratum(5000, 300, int(truth[:300].sum()))])
+    assisted = assisted_precision(truth[:300], teacher[:300], teacher[300:])
+    assert alone is not None
+    assert assisted is not None
+    assert assisted.lower <= truth.mean() <= assisted.upper
+    ratio = (assisted.upper - assisted.lower) / (alone.upper - alone.lower)
+    assert ratio < 0.85 if narrows else ratio < 1.1
+
+
+def test_kappa_of_known_cases() -> None:
+    assert cohens_kappa([], []) is None
+    assert cohens_kappa(["y"] * 5, ["y"] * 5) == 1.0
+    # Cohen's own way of counting: agreed 0.7, by chance 0.5.
+    first = ["y"] * 25 + ["n"] * 25
+    second = ["y"] * 20 + ["n"] * 5 + ["y"] * 10 + ["n"] * 15
+    assert cohens_kappa(first, second) == pytest.approx(0.4)
