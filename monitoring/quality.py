@@ -1,0 +1,357 @@
+"""How right the counting is, from reviewed samples, with intervals; knows no database, page or metric.
+
+Every figure comes with how many verdicts it rests on, or is None where they are too few: never a number that a reviewer
+could not stand by.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from scipy.optimize import isotonic_regression
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+CONFIDENCE: Final = 0.95
+_SHRINK: Final = 2.0
+"""A stratum's share of right verdicts counts as if this many more, as right as all together, had been seen: a stratum
+without an error is not known to be without error."""
+_LEAST_IN_STRATUM: Final = 2
+_BOOTSTRAP: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A share with its interval.
+
+    Attributes:
+        value, lower, upper: in [0, 1].
+        n: verdicts or units that it rests on.
+        n_effective: how many drawn by plain chance from everything would tell as much.
+    """
+
+    value: float
+    lower: float
+    upper: float
+    n: int
+    n_effective: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stratum:
+    """Part of what could have been sampled, such as one camera, hour and band of confidence.
+
+    Attributes:
+        population: tracks in it; from these the sample was drawn by chance.
+        decided: reviewed tracks with a verdict of right or wrong; `unsure` is left out.
+        right: of these, right.
+        pool: strata of one pool were sampled at the same rate; those of which hardly anybody was drawn are taken
+            together.
+    """
+
+    population: int
+    decided: int
+    right: int
+    pool: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.right <= self.decided <= self.population:
+            raise ValueError(
+                f"stratum: right {self.right}, decided {self.decided}, population {self.population}; expected "
+                "0 ≤ right ≤ decided ≤ population"
+            )
+
+
+def wilson(share: float, n: float, *, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Interval of a share that was seen in `n` draws; n > 0 need not be whole.
+
+    Source: Wilson, JASA 1927.
+
+    >>> [round(bound, 3) for bound in wilson(0.95, 300)]
+    [0.919, 0.969]
+    """
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(max(0.0, share * (1 - share) / n + z * z / (4 * n * n)))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def reviewed_precision(
+    strata: Iterable[Stratum], *, least_n: int = 30, confidence: float = CONFIDENCE
+) -> Estimate | None:
+    """Share of tracks that are people, from the random queue.
+
+    Each stratum stands for its population (Horvitz and Thompson 1952; with the tracks of a stratum equally likely to
+    be drawn that is the stratified mean). The unit is the track: boxes of one track are right or wrong together, so
+    reviewing more of them tells nothing new. Strata with fewer than two decided tracks are taken together with those of
+    their pool.
+
+    The interval is Wilson's for the effective sample size, as Dean and Pagano (J. Surv. Stat. Methodol. 2015) found to
+    keep its word for proportions near 1. The finite population counts: when all were reviewed nothing is left to doubt.
+
+    Args:
+        least_n: with fewer decided tracks there is no estimate.
+    """
+    judged = _pooled(strata)
+    n = sum(each.decided for each in judged)
+    if n < least_n:
+        return None
+    population = np.array([each.population for each in judged], dtype=np.float64)
+    decided = np.array([each.decided for each in judged], dtype=np.float64)
+    right = np.array([each.right for each in judged], dtype=np.float64)
+    weights = population / population.sum()
+    share = float(weights @ (right / decided))
+    smooth = (right + _SHRINK * share) / (decided + _SHRINK)
+    left = 1 - decided / population
+    variance = float(weights**2 @ (smooth * (1 - smooth) / decided * left))
+    if 0 < share < 1 and variance > 0:
+        n_effective = share * (1 - share) / variance
+    else:  # all right, all wrong, or everybody was reviewed
+        n_effective = float(1 / (weights**2 @ (left / decided))) if left.any() else float(population.sum()) * 1e6
+    lower, upper = wilson(share, max(n_effective, 1.0), confidence=confidence)
+    return Estimate(share, lower, upper, n, n_effective)
+
+
+def _pooled(strata: Iterable[Stratum]) -> list[Stratum]:
+    """Strata with a decided track at least; those with fewer than two, taken together by pool, may stand for more."""
+    kept, small = [], dict[str, list[Stratum]]()
+    for each in strata:
+        if each.population == 0:
+            continue
+        if each.decided >= _LEAST_IN_STRATUM:
+            kept.append(each)
+        else:
+            small.setdefault(each.pool, []).append(each)
+    for pool, group in small.items():
+        together = Stratum(
+            sum(each.population for each in group),
+            sum(each.decided for each in group),
+            sum(each.right for each in group),
+            pool,
+        )
+        if together.decided >= _LEAST_IN_STRATUM:
+            kept.append(together)
+            continue
+        # Hardly anybody was drawn even so: like the largest of the pool, or of all.
+        alike = [each for each in kept if each.pool == pool] or kept
+        if not alike:
+            return [together] if together.decided else []
+        partner = max(alike, key=lambda each: each.population)
+        kept[kept.index(partner)] = Stratum(
+            partner.population + together.population,
+            partner.decided + together.decided,
+            partner.right + together.right,
+            partner.pool,
+        )
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedFrame:
+    """A frame on which somebody marked everybody.
+
+    Attributes:
+        people: who was there.
+        found: of these, found by the detector at its threshold with IoU ≥ 0.5.
+        weight: how many frames it stands for: 1 ÷ its chance to be drawn.
+        cluster: what frames belong together, such as camera and hour: they are wrong together.
+    """
+
+    people: int
+    found: int
+    weight: float
+    cluster: str
+
+
+def audited_recall(
+    frames: Sequence[AuditedFrame], *, least_people: int = 30, seed: int = 0, confidence: float = CONFIDENCE
+) -> Estimate | None:
+    """Share of the people that were found, from fully labelled random frames, predicted-empty ones included.
+
+    A ratio of weighted sums; its interval by drawing whole clusters again (Efron and Tibshirani 1993, percentiles), so
+    that what goes wrong together is drawn together. Frames without people add nothing, but must be in the sample: to
+    leave out those where the detector saw nobody would hide its misses.
+
+    Args:
+        least_people: with fewer people, or fewer than five clusters, there is no estimate.
+    """
+    return _ratio(
+        np.array([frame.found * frame.weight for frame in frames]),
+        np.array([frame.people * frame.weight for frame in frames]),
+        [frame.cluster for frame in frames],
+        n=sum(frame.people for frame in frames),
+        least_n=least_people,
+        seed=seed,
+        confidence=confidence,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedClip:
+    """A clip around a line in which somebody counted.
+
+    Attributes:
+        truth: (in, out) as the person counted.
+        counted: (in, out) as the system did.
+    """
+
+    truth: tuple[int, int]
+    counted: tuple[int, int]
+
+
+def audited_count_accuracy(
+    clips: Sequence[AuditedClip], *, least_crossings: int = 30, seed: int = 0, confidence: float = CONFIDENCE
+) -> Estimate | None:
+    """1 − Σ|counted − true| ÷ Σ true over clips and directions, at least 0; errors of one clip cancel in no other.
+
+    Args:
+        least_crossings: with fewer true crossings, or fewer than five clips, there is no estimate.
+    """
+    errors = np.array([sum(abs(a - b) for a, b in zip(c.truth, c.counted, strict=True)) for c in clips], np.float64)
+    truth = np.array([sum(clip.truth) for clip in clips], np.float64)
+    wrong = _ratio(
+        errors,
+        truth,
+        [str(index) for index in range(len(clips))],
+        n=int(truth.sum()),
+        least_n=least_crossings,
+        seed=seed,
+        confidence=confidence,
+    )
+    if wrong is None:
+        return None
+    value, lower, upper = (max(0.0, 1 - each) for each in (wrong.value, wrong.upper, wrong.lower))
+    return Estimate(value, lower, upper, wrong.n, wrong.n_effective)
+
+
+def balance_error(went_in: int, went_out: int) -> float | None:
+    """|in − out| ÷ (in + out) of a closed day: what came in must go out; None when nobody did. Symmetric errors hide.
+
+    >>> balance_error(105, 95)
+    0.05
+    """
+    total = went_in + went_out
+    return abs(went_in - went_out) / total if total else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """What a confidence is worth: steps from scores to shares of right finds.
+
+    Attributes:
+        scores: (K,) rising.
+        shares: (K,) never falling, in [0, 1].
+    """
+
+    scores: NDArray[np.float64]
+    shares: NDArray[np.float64]
+
+    def apply(self, scores: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(N,) shares of right finds to be expected; between known scores on straight lines, the ends beyond them."""
+        return np.asarray(np.interp(scores, self.scores, self.shares))
+
+
+def calibrate(scores: NDArray[np.floating], right: NDArray[np.bool_], *, least_n: int = 50) -> Calibration | None:
+    """Learn what confidences are worth from verdicts, by isotonic regression.
+
+    Source: Zadrozny and Elkan, KDD 2002.
+
+    Args:
+        scores: (N,) confidence of each decided find.
+        right: (N,) its verdict.
+        least_n: with fewer there is no calibration.
+    """
+    if len(scores) < least_n:
+        return None
+    order = np.argsort(scores, kind="stable")
+    fitted = isotonic_regression(np.asarray(right, np.float64)[order]).x
+    known, first = np.unique(np.asarray(scores, np.float64)[order], return_index=True)
+    counts = np.diff(np.append(first, len(fitted)))
+    return Calibration(known, np.add.reduceat(fitted, first) / counts)
+
+
+def assisted_precision(
+    right: NDArray[np.bool_],
+    teacher_on_reviewed: NDArray[np.floating],
+    teacher_on_all: NDArray[np.floating],
+    *,
+    least_n: int = 30,
+    confidence: float = CONFIDENCE,
+) -> Estimate | None:
+    """Precision from few verdicts and a teacher's opinion on many more, all drawn by plain chance.
+
+    The teacher's opinion is used as far as it agrees with the verdicts and no farther, so that a bad teacher does not
+    make the figure worse. Source: PPI++ (Angelopoulos, Duchi and Zrnic, 2023), the mean with its best λ.
+
+    Args:
+        right: (n,) verdicts.
+        teacher_on_reviewed: (n,) what the teacher says of the same tracks, in [0, 1].
+        teacher_on_all: (N,) what it says of the larger sample, which does not hold the n.
+    """
+    n, many = len(right), len(teacher_on_all)
+    if n < least_n or many == 0:
+        return None
+    verdicts = right.astype(np.float64)
+    opinion = np.asarray(teacher_on_reviewed, np.float64)
+    spread = float(np.var(np.concatenate([opinion, teacher_on_all])))
+    trust = 0.0
+    if spread > 0:
+        shared = float(np.mean((verdicts - verdicts.mean()) * (opinion - opinion.mean())))
+        trust = min(1.0, max(0.0, shared / ((1 + n / many) * spread)))
+    value = float(verdicts.mean() + trust * (np.mean(teacher_on_all) - opinion.mean()))
+    variance = float(np.var(verdicts - trust * opinion, ddof=1)) / n + trust**2 * float(np.var(teacher_on_all)) / many
+    value = min(1.0, max(0.0, value))
+    n_effective = value * (1 - value) / variance if variance > 0 and 0 < value < 1 else float(n)
+    lower, upper = wilson(value, max(n_effective, 1.0), confidence=confidence)
+    return Estimate(value, lower, upper, n, n_effective)
+
+
+def cohens_kappa(first: Sequence[str], second: Sequence[str]) -> float | None:
+    """Agreement of two reviewers on the same items beyond chance: 1 full, 0 chance; None without items.
+
+    Source: Cohen 1960. Two who give everything the same verdict agree fully.
+
+    >>> cohens_kappa(["y", "y", "n", "n"], ["y", "n", "n", "n"])
+    0.5
+    """
+    if not first:
+        return None
+    agreed = sum(a == b for a, b in zip(first, second, strict=True)) / len(first)
+    labels = {*first, *second}
+    chance = sum(first.count(label) * second.count(label) for label in labels) / len(first) ** 2
+    return 1.0 if chance == 1 else (agreed - chance) / (1 - chance)
+
+
+def _ratio(
+    above: NDArray[np.float64],
+    below: NDArray[np.float64],
+    clusters: Sequence[str],
+    *,
+    n: int,
+    least_n: int,
+    seed: int,
+    confidence: float,
+) -> Estimate | None:
+    """Σ above ÷ Σ below, with an interval from drawing whole clusters again."""
+    names = sorted(set(clusters))
+    if n < least_n or len(names) < 5:
+        return None
+    place = {name: index for index, name in enumerate(names)}
+    index = np.array([place[name] for name in clusters])
+    tops, bottoms = np.bincount(index, above, len(names)), np.bincount(index, below, len(names))
+    value = float(tops.sum() / bottoms.sum())
+    rng = np.random.Generator(np.random.PCG64(seed))
+    drawn = rng.integers(0, len(names), (_BOOTSTRAP, len(names)))
+    sums = bottoms[drawn].sum(axis=1)
+    ratios = tops[drawn].sum(axis=1)[sums > 0] / sums[sums > 0]
+    lower, upper = np.quantile(ratios, ((1 - confidence) / 2, (1 + confidence) / 2))
+    spread = float(np.var(ratios))
+    n_effective = value * (1 - value) / spread if spread > 0 and 0 < value < 1 else float(n)
+    return Estimate(value, float(lower), float(upper), n, n_effective)
