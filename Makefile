@@ -4,7 +4,7 @@
 BIN := .venv/bin
 # By environment: a shell would cut a URL at its first &, and a process list would show its password.
 export DEMO_SOURCE := $(or $(value ARGS),$(value DEMO_SOURCE))
-CODE := footfall service monitoring retrain tests benchmarks
+CODE := footfall service monitoring retrain tests benchmarks grafana
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import socket
 import subprocess
 import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from support.served import ROOT, Served
+from support.prometheus import ask
+from support.served import ROOT
 
 from service.metrics import Metrics
 
@@ -73,55 +69,6 @@ def test_rules_use_only_metrics_that_exist() -> None:
         assert used <= exist | recorded, rule
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def ask(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=5) as answer:
-        return json.load(answer)["data"]
-
-
-@pytest.fixture
-def prometheus(tmp_path: Path, figure_model: Path) -> Iterator[str]:
-    """A real Prometheus with our rules, on a service that counts a drawn scene."""
-    camera = {"id": "gate", "url": "sim:corridor?people=4&size=160x120", "lines": []}
-    with Served(tmp_path / "service", [camera], figure_model) as served:
-        shutil.copy(RULES, tmp_path / "footfall.rules.yaml")
-        target = served.url.removeprefix("http://")
-        # Rules look at minutes; a test has seconds.
-        text = RULES.read_text().replace("interval: 30s", "interval: 1s").replace("[5m]", "[15s]")
-        (tmp_path / "footfall.rules.yaml").write_text(text)
-        (tmp_path / "prometheus.yml").write_text(
-            yaml.safe_dump(
-                {
-                    "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-                    "rule_files": ["footfall.rules.yaml"],
-                    "scrape_configs": [{"job_name": "footfall", "static_configs": [{"targets": [target]}]}],
-                }
-            )
-        )
-        port = free_port()
-        process = subprocess.Popen(
-            [
-                "prometheus",
-                f"--config.file={tmp_path / 'prometheus.yml'}",
-                f"--storage.tsdb.path={tmp_path / 'tsdb'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-                "--log.level=error",
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.kill()
-            process.wait(10)
-
-
 def test_every_rule_can_be_evaluated_on_a_service_that_counts(prometheus: str) -> None:
     deadline_s = time.monotonic() + 60
     recorded = sorted(rule["record"] for rule in rules() if "record" in rule)
@@ -131,13 +78,13 @@ def test_every_rule_can_be_evaluated_on_a_service_that_counts(prometheus: str) -
         time.sleep(1)
         try:
             found = {
-                name: result for name in wanted if (result := ask(f"{prometheus}/api/v1/query?query={name}")["result"])
+                name: result for name in wanted if (result := ask(prometheus, "/api/v1/query", query=name)["result"])
             }
         except OSError:
             continue  # still starting
     assert sorted(found) == wanted, "recorded nothing"
     assert {sample["metric"]["camera"] for result in found.values() for sample in result} == {"gate"}
-    groups = ask(f"{prometheus}/api/v1/rules")["groups"]
+    groups = ask(prometheus, "/api/v1/rules")["groups"]
     evaluated = [rule for group in groups for rule in group["rules"]]
     assert len(evaluated) == len(rules())
     assert {rule["health"] for rule in evaluated} == {"ok"}, [rule.get("lastError") for rule in evaluated]

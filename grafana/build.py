@@ -1,0 +1,323 @@
+"""Builds the dashboards as JSON from code: `python grafana/build.py`; a test keeps the two the same.
+
+Every query is run by a real Prometheus in tests/integration/prometheus/; metrics are explained in docs/metrics.md.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from grafana_foundation_sdk.builders import dashboard, stat, table, timeseries
+from grafana_foundation_sdk.builders import prometheus as query
+from grafana_foundation_sdk.builders.common import ReduceDataOptions, StackingConfig
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models.common import GraphDrawStyle, StackingMode
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+FOLDER = Path(__file__).with_name("dashboards")
+SOURCE = models.DataSourceRef(type_val="prometheus", uid="${source}")
+CAMERA = 'camera=~"$camera"'
+WIDE, HALF, THIRD, SMALL = 24, 12, 8, 4
+
+
+def target(expression: str, legend: str = "", *, instant: bool = False) -> query.Dataquery:
+    """One Prometheus query."""
+    built = query.Dataquery().datasource(SOURCE).expr(expression).legend_format(legend or "__auto")
+    return built.instant() if instant else built.range()
+
+
+def graph(
+    title: str, *targets: query.Dataquery, unit: str = "short", span: int = HALF, stacked: bool = False, about: str = ""
+) -> timeseries.Panel:
+    """Lines over time; bars on top of each other when `stacked`."""
+    panel = timeseries.Panel().title(title).description(about).datasource(SOURCE).unit(unit).span(span).height(8).min(0)
+    if stacked:
+        panel = panel.draw_style(GraphDrawStyle.BARS).fill_opacity(70)
+        panel = panel.stacking(StackingConfig().mode(StackingMode.NORMAL))
+    for each in targets:
+        panel = panel.with_target(each)
+    return panel
+
+
+def figure(title: str, expression: str, *, unit: str = "short", about: str = "", span: int = SMALL) -> stat.Panel:
+    """One number of now."""
+    return (
+        stat.Panel()
+        .title(title)
+        .description(about)
+        .datasource(SOURCE)
+        .unit(unit)
+        .span(span)
+        .height(4)
+        .reduce_options(ReduceDataOptions().calcs(["lastNotNull"]))
+        .with_target(target(expression, instant=True))
+    )
+
+
+def rows(title: str, expression: str, *, about: str = "", span: int = WIDE) -> table.Panel:
+    """A table of now, one row a series."""
+    one = target(expression, instant=True).format(PromQueryFormat.TABLE)
+    return table.Panel().title(title).description(about).datasource(SOURCE).span(span).height(9).with_target(one)
+
+
+def board(uid: str, title: str, about: str, *, one_camera: bool | None) -> dashboard.Dashboard:
+    """An empty dashboard; `one_camera` None has no choice of cameras, True of one, False of several."""
+    built = (
+        dashboard.Dashboard(title)
+        .uid(uid)
+        .description(about)
+        .tags(["footfall"])
+        .time("now-6h", "now")
+        .refresh("30s")
+        .timezone("browser")
+        .readonly()
+        .with_variable(dashboard.DatasourceVariable("source").label("Prometheus").type("prometheus"))
+        .link(
+            dashboard.DashboardLink("Footfall").tags(["footfall"]).type("dashboards").as_dropdown(True).keep_time(True)
+        )
+    )
+    if one_camera is not None:
+        cameras = (
+            dashboard.QueryVariable("camera")
+            .label("Camera")
+            .datasource(SOURCE)
+            .query("label_values(footfall_frames_received_total, camera)")
+            .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        )
+        built = built.with_variable(cameras if one_camera else cameras.include_all(True).multi(True))
+    return built
+
+
+def operations() -> dashboard.Dashboard:
+    """Is everything watched?"""
+    watched = 'footfall_camera_state{state=~"live|degraded"} == 1'
+    absent = 'footfall_camera_state{state=~"connecting|offline|stalled|auth_failed|not_found"} == 1'
+    late = 'footfall_frames_dropped_total{reason=~"superseded|stale"}[$__rate_interval]'
+    built = board("footfall-operations", "Footfall · Operations", "Is everything watched?", one_camera=None)
+    panels = [
+        figure("Cameras live", f"count({watched}) or vector(0)"),
+        figure("Cameras not watched", f"count({absent}) or vector(0)", about="Their seconds are uncovered, not empty."),
+        figure(
+            "Coverage now",
+            "avg(rate(footfall_watched_seconds_total[$__rate_interval]))",
+            unit="percentunit",
+            about="Share of the time in which the cameras are watched.",
+        ),
+        figure("Frames analysed a second", "sum(rate(footfall_frames_analysed_total[$__rate_interval]))"),
+        figure(
+            "Age of counts, 99 %",
+            "histogram_quantile(0.99, sum by (le) (rate(footfall_frame_age_seconds_bucket[$__rate_interval])))",
+            unit="s",
+        ),
+        figure("Records waiting", "sum(footfall_records_pending)"),
+        rows("What cameras do", "footfall_camera_state == 1", about="The state of each camera.", span=HALF),
+        graph(
+            "Coverage by camera",
+            target("rate(footfall_watched_seconds_total[$__rate_interval])", "{{camera}}"),
+            unit="percentunit",
+        ),
+        graph(
+            "Analysed frames",
+            target("rate(footfall_frames_analysed_total[$__rate_interval])", "{{camera}}"),
+            unit="ops",
+        ),
+        graph(
+            "Frames left out, by reason",
+            target("sum by (reason) (rate(footfall_frames_dropped_total[$__rate_interval]))", "{{reason}}"),
+            unit="ops",
+            stacked=True,
+            about="`rate` is on purpose; `superseded` and `stale` tell that the machine is too slow.",
+        ),
+        graph(
+            "Frames that came too late",
+            target(
+                f"sum by (camera) (rate({late})) / (sum by (camera) (rate({late})) "
+                "+ sum by (camera) (rate(footfall_frames_analysed_total[$__rate_interval])))",
+                "{{camera}}",
+            ),
+            unit="percentunit",
+        ),
+        graph(
+            "New connections, by reason",
+            target(
+                "sum by (camera, reason) (increase(footfall_reconnects_total[$__rate_interval]))",
+                "{{camera}} {{reason}}",
+            ),
+            stacked=True,
+        ),
+        graph(
+            "From picture to count",
+            target(
+                "histogram_quantile(0.5, sum by (le) (rate(footfall_frame_age_seconds_bucket[$__rate_interval])))",
+                "median",
+            ),
+            target(
+                "histogram_quantile(0.99, sum by (le) (rate(footfall_frame_age_seconds_bucket[$__rate_interval])))",
+                "99 %",
+            ),
+            unit="s",
+        ),
+        graph(
+            "Detector",
+            target(
+                "sum(rate(footfall_detector_seconds_sum[$__rate_interval])) "
+                "/ sum(rate(footfall_detector_batch_frames_sum[$__rate_interval]))",
+                "seconds a frame",
+            ),
+            unit="s",
+        ),
+        graph("Memory", target('process_resident_memory_bytes{job="footfall"}', "{{instance}}"), unit="bytes"),
+        graph(
+            "Cores used", target('rate(process_cpu_seconds_total{job="footfall"}[$__rate_interval])', "{{instance}}")
+        ),
+    ]
+    return with_panels(built, panels)
+
+
+def business() -> dashboard.Dashboard:
+    """How many came?"""
+    crossed = f"footfall_people_crossed_total{{{CAMERA}}}"
+    built = board("footfall-footfall", "Footfall · Footfall", "How many came, and when?", one_camera=False)
+    panels = [
+        figure("In", f'sum(increase(footfall_people_crossed_total{{{CAMERA}, direction="in"}}[$__range]))', span=SMALL),
+        figure(
+            "Out", f'sum(increase(footfall_people_crossed_total{{{CAMERA}, direction="out"}}[$__range]))', span=SMALL
+        ),
+        figure("People in zones now", f"sum(footfall_zone_people{{{CAMERA}}}) or vector(0)", span=SMALL),
+        figure(
+            "Watched",
+            f"avg(increase(footfall_watched_seconds_total{{{CAMERA}}}[$__range])) / $__range_s",
+            unit="percentunit",
+            span=SMALL,
+            about="Under 100 %, all totals are lower bounds.",
+        ),
+        figure(
+            "Turned back",
+            f"sum(increase(footfall_uturns_total{{{CAMERA}}}[$__range])) "
+            f"/ (sum(increase({crossed}[$__range])) > 0) or vector(0)",
+            unit="percentunit",
+            span=SMALL,
+        ),
+        figure(
+            "Stay, median",
+            "histogram_quantile(0.5, "
+            f"sum by (le) (increase(footfall_zone_dwell_seconds_bucket{{{CAMERA}}}[$__range])))",
+            unit="s",
+            span=SMALL,
+        ),
+        graph(
+            "In and out",
+            target(f"sum by (direction) (increase({crossed}[$__rate_interval]))", "{{direction}}"),
+            span=WIDE,
+            stacked=True,
+        ),
+        graph(
+            "In, by camera and line",
+            target(
+                "sum by (camera, line) "
+                f'(increase(footfall_people_crossed_total{{{CAMERA}, direction="in"}}[$__rate_interval]))',
+                "{{camera}} {{line}}",
+            ),
+            stacked=True,
+        ),
+        graph("People in zones", target(f"footfall_zone_people{{{CAMERA}}}", "{{camera}} {{zone}}")),
+        graph(
+            "Finished stays",
+            target(
+                f"sum by (zone, outcome) (increase(footfall_zone_visits_total{{{CAMERA}}}[$__rate_interval]))",
+                "{{zone}} {{outcome}}",
+            ),
+            stacked=True,
+        ),
+        graph(
+            "Coverage",
+            target(f"rate(footfall_watched_seconds_total{{{CAMERA}}}[$__rate_interval])", "{{camera}}"),
+            unit="percentunit",
+        ),
+        rows("All lines, in the time shown", f"sum by (camera, line, direction) (increase({crossed}[$__range]))"),
+    ]
+    return with_panels(built, panels)
+
+
+def camera() -> dashboard.Dashboard:
+    """One camera, everything."""
+    built = board("footfall-camera", "Footfall · Camera", "One camera, everything.", one_camera=True)
+    one = 'camera="$camera"'
+
+    def statistic(title: str, name: str, unit: str = "short") -> timeseries.Panel:
+        return graph(
+            title, target(f'footfall_input_statistic{{{one}, statistic="{name}"}}', name), unit=unit, span=THIRD
+        )
+
+    panels = [
+        rows("State", f"footfall_camera_state{{{one}}} == 1", span=THIRD),
+        figure("Coverage now", f"rate(footfall_watched_seconds_total{{{one}}}[$__rate_interval])", unit="percentunit"),
+        figure("Analysed a second", f"rate(footfall_frames_analysed_total{{{one}}}[$__rate_interval])"),
+        figure("Seconds since the last picture", f"time() - footfall_last_frame_timestamp_seconds{{{one}}}", unit="s"),
+        figure(
+            "Age of counts, 99 %",
+            "histogram_quantile(0.99, "
+            f"sum by (le) (rate(footfall_frame_age_seconds_bucket{{{one}}}[$__rate_interval])))",
+            unit="s",
+        ),
+        graph(
+            "In and out, by line",
+            target(f"increase(footfall_people_crossed_total{{{one}}}[$__rate_interval])", "{{line}} {{direction}}"),
+            stacked=True,
+        ),
+        graph("People in zones", target(f"footfall_zone_people{{{one}}}", "{{zone}}")),
+        graph(
+            "Frames",
+            target(f"rate(footfall_frames_received_total{{{one}}}[$__rate_interval])", "received"),
+            target(f"rate(footfall_frames_analysed_total{{{one}}}[$__rate_interval])", "analysed"),
+            target(f"rate(footfall_frames_dropped_total{{{one}}}[$__rate_interval])", "left out: {{reason}}"),
+            unit="ops",
+        ),
+        graph(
+            "New connections",
+            target(f"increase(footfall_reconnects_total{{{one}}}[$__rate_interval])", "{{reason}}"),
+            stacked=True,
+        ),
+        statistic("Brightness", "luminance"),
+        statistic("Contrast", "contrast"),
+        statistic("Sharpness", "sharpness"),
+        statistic("Noise", "noise"),
+        statistic("Blockiness", "blockiness"),
+        statistic("Edges in place", "persistent_edge_share", "percentunit"),
+        statistic("Found in a picture", "detections"),
+        statistic("Clipped", "clipped_share", "percentunit"),
+        statistic("Dark", "dark_share", "percentunit"),
+    ]
+    return with_panels(built, panels)
+
+
+def with_panels(built: dashboard.Dashboard, panels: list[object]) -> dashboard.Dashboard:
+    """Lay panels out from left to right."""
+    for panel in panels:
+        built = built.with_panel(panel)
+    return built
+
+
+def dashboards() -> dict[str, str]:
+    """File name → JSON."""
+    made = {"operations.json": operations(), "footfall.json": business(), "camera.json": camera()}
+    return {
+        name: json.dumps(json.loads(JSONEncoder(sort_keys=True).encode(each.build())), indent=1, sort_keys=True) + "\n"
+        for name, each in made.items()
+    }
+
+
+def main() -> int:
+    """Write the files."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, content in dashboards().items():
+        (FOLDER / name).write_text(content, encoding="utf-8")
+        sys.stdout.write(f"{FOLDER / name}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,97 @@
+"""Dashboards: made from code, of metrics that exist, and every query of every panel finds something."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import time
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+from support.prometheus import ask
+from support.served import ROOT
+
+from service.metrics import Metrics
+
+FOLDER = ROOT / "grafana/dashboards"
+BOARDS = sorted(FOLDER.glob("*.json"))
+VALUES = {
+    "$__rate_interval": "15s",
+    "$__range_s": "30",
+    "$__range": "30s",
+    '=~"$camera"': '=~".*"',
+    '"$camera"': '"gate"',
+}
+
+
+def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each for panel in board["panels"] for each in (panel, *panel.get("panels", []))]
+
+
+def queries() -> list[Any]:
+    return [
+        pytest.param(target["expr"], id=f"{path.stem}: {panel['title']}: {number}")
+        for path in BOARDS
+        for panel in panels(json.loads(path.read_text()))
+        for number, target in enumerate(panel.get("targets", []))
+    ]
+
+
+def build() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("grafana_build", ROOT / "grafana/build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_files_are_what_the_code_makes() -> None:
+    made = build().dashboards()
+    assert sorted(made) == [path.name for path in BOARDS]
+    for name, content in made.items():
+        assert (FOLDER / name).read_text(encoding="utf-8") == content, f"{name}: run python grafana/build.py"
+
+
+@pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
+def test_a_dashboard_can_be_provisioned(path: Any) -> None:
+    board = json.loads(path.read_text())
+    assert board["uid"] == f"footfall-{path.stem}"
+    assert board.get("id") is None
+    assert "footfall" in board["tags"]
+    sources = {panel["datasource"]["uid"] for panel in panels(board)}
+    assert sources == {"${source}"}  # whatever the Prometheus is called there
+    titles = [panel["title"] for panel in panels(board)]
+    assert len(titles) == len(set(titles))
+    provider = yaml.safe_load((ROOT / "grafana/provisioning/dashboards/footfall.yaml").read_text())
+    assert provider["providers"][0]["options"]["path"]
+
+
+def test_queries_use_only_metrics_that_exist() -> None:
+    exist = {
+        metric._name + suffix
+        for metric in vars(Metrics()).values()
+        if hasattr(metric, "_name")
+        for suffix in ("", "_total", "_bucket", "_sum", "_count", "_info")
+    }
+    for query in queries():
+        assert set(re.findall(r"footfall_[a-z0-9_]+", query.values[0])) <= exist
+
+
+@pytest.mark.parametrize("expression", queries())
+def test_every_query_of_every_panel_finds_something(expression: str, prometheus: str) -> None:
+    for variable, value in VALUES.items():
+        expression = expression.replace(variable, value)
+    assert "$" not in expression
+    deadline_s = time.monotonic() + 45
+    while True:
+        try:
+            if ask(prometheus, "/api/v1/query", query=expression)["result"]:
+                return
+        except OSError:  # still starting
+            pass
+        assert time.monotonic() < deadline_s, f"finds nothing: {expression}"
+        time.sleep(1)
