@@ -103,7 +103,7 @@ def test_count_on_a_live_camera_ends_with_ctrl_c(
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (("count", "nothing.mp4"), 1, "no detector: no model was imported"),
+        (("count", "nothing.mp4"), 1, "film 'nothing.mp4': there is no such file"),
         (("count", "film.mp4", "--line", "door:0,0"), 2, "--line 'door:0,0': holds 2 numbers"),
         (("count", "film.mp4", "--line", "door"), 2, "expected NAME:x1,y1,x2,y2"),
         (("count", "film.mp4", "--line", "door:0,0,0,0"), 2, "start and end are both"),
