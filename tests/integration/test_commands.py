@@ -131,8 +131,14 @@ def test_models_are_imported_listed_and_used(figure_model: Path, tmp_path: Path)
         assert footfall("models", "import", str(figure_model), "--name", name, folder=tmp_path).returncode == 0
     assert footfall("models", "use", "second", folder=tmp_path).returncode == 0
     models = json.loads(footfall("models", "list", "--json", folder=tmp_path).stdout)
-    assert [(model["name"], model["in_use"]) for model in models] == [("first", False), ("second", True)]
+    assert [(model["name"], model["in_use"]) for model in models] == [
+        ("embedded", False),
+        ("first", False),
+        ("second", True),
+    ]
     assert "* second" in footfall("models", "list", folder=tmp_path).stdout
+    assert footfall("models", "use", "embedded", folder=tmp_path).returncode == 0
+    assert "* embedded" in footfall("models", "list", folder=tmp_path).stdout
 
 
 def test_a_site_is_checked_and_cameras_listed_and_exported_without_their_password(tmp_path: Path) -> None:
