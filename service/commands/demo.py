@@ -46,11 +46,11 @@ class DemoCamera:
 
 
 CAMERAS: Final = (
-    DemoCamera("entrance", "sim:mall?people=9&seed=7&start=30&size=640x360", "Entrance hall"),
-    DemoCamera("passage", "sim:corridor?people=6&seed=3&start=30&size=640x360", "Passage to the car park"),
+    DemoCamera("entrance", "sim:mall?people=5&seed=7&start=30&size=640x360", "Entrance hall"),
+    DemoCamera("passage", "sim:corridor?people=5&seed=3&start=30&size=640x360", "Passage to the car park"),
     DemoCamera(
         "night",
-        "sim:mall?people=9&seed=4&start=30&size=640x360&dark=5&at=20&ramp=5&until=45",
+        "sim:mall?people=5&seed=4&start=30&size=640x360&dark=5&at=20&ramp=5&until=45",
         "Hall where the light fails",
         "dark from 20 s to 45 s",
     ),
@@ -141,6 +141,7 @@ def demo_site(own_source: str = "") -> SiteFile:
                 id=camera.id,
                 url=camera.url,
                 name=camera.name,
+                target_fps=10,
                 lines=[LineSettings(name=line.name, start=line.start, end=line.end) for line in scene.lines[:1]],
                 zones=[ZoneSettings(name=zone.name, polygon=list(zone.polygon)) for zone in scene.zones],
             )
