@@ -42,6 +42,7 @@ _MOST_CAMERAS: Final = 400
 _FIGURES_SHARE: Final = 0.15
 """Of the time is kept for figures, at most `_FIGURES_MOST_S`."""
 _FIGURES_MOST_S: Final = 600.0
+_MINUTES_FOR_ALL_FIGURES: Final = 10
 _CLIP_HELD_OUT: Final = 0.76
 """From this share of the clip on, pictures are for the threshold, not for training."""
 # A few real pictures stand beside thousands of drawn ones.
@@ -153,7 +154,8 @@ def make_embedded(recipe: Recipe, folder: Path, *, report: Callable[[str], None]
         made.replace(folder)
     # After the hour is saved: what goes wrong from here on can be repeated with `footfall-retrain card`.
     film_s = float(np.clip(recipe.minutes, 5, 60))
-    write_figures(folder, recipe.teacher, recipe.footage, report=report, seconds=film_s)
+    scenes_each = 1 if recipe.minutes < _MINUTES_FOR_ALL_FIGURES else 2
+    write_figures(folder, recipe.teacher, recipe.footage, report=report, seconds=film_s, scenes_each=scenes_each)
     return model
 
 
@@ -164,11 +166,13 @@ def write_figures(
     *,
     report: Callable[[str], None],
     seconds: float = 60.0,
+    scenes_each: int = 2,
 ) -> None:
     """Measure a model folder that `make_embedded` wrote, beside the teacher, and write its card anew.
 
     Args:
         seconds: length of each drawn film.
+        scenes_each: drawn films of each kind of scene.
 
     Raises:
         FootfallError: the folder or the footage cannot be read.
@@ -178,7 +182,9 @@ def write_figures(
         models = {model.name: folder}
         if teacher is not None:
             models[teacher.stem] = import_model(teacher, Path(scratch) / "models")
-        measured = figures.measure(models, Path(scratch), footage=footage, seconds=seconds, report=report)
+        measured = figures.measure(
+            models, Path(scratch), footage=footage, seconds=seconds, scenes_each=scenes_each, report=report
+        )
     record = card.TrainingRecord(
         **{name: getattr(record, name) for name in record.__dataclass_fields__ if name != "figures"}, figures=measured
     )

@@ -12,6 +12,8 @@ from footfall.simulation import parse_simulation_url
 from footfall.vision.detector import load_detector, read_card, sha256_of
 from footfall.vision.simulator import Simulator
 from retrain.card import read_training
+from retrain.dataset import write_dataset
+from retrain.material import CALIBRATION_SEEDS, EVALUATION_SEEDS, TRAINING_SEEDS, drawn_examples
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -59,17 +61,17 @@ def test_a_training_ends_with_a_folder_that_serves_and_tells_where_it_came_from(
     assert [each.boxes_px.shape[1] for each in found] == [4, 4]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_the_same_seed_and_steps_give_the_same_data_and_another_seed_other(trained: Path, tmp_path: Path) -> None:
-    digests = {}
-    for seed in ("3", "4"):
-        folder = tmp_path / seed
-        done = run("embedded", "--out", str(folder), "--minutes", "0.1", "--steps", "1", "--seed", seed)
-        assert done.returncode == 0, done.stderr
-        digests[seed] = read_card(folder).data_digest
-    assert digests["3"] == read_card(trained).data_digest
-    assert digests["4"] != digests["3"]
+def test_a_seed_draws_the_same_material_again_and_another_seed_other(tmp_path: Path) -> None:
+    def digest(name: str, seed: int) -> str:
+        drawn = drawn_examples(TRAINING_SEEDS, cameras=2, frames_per_camera=2, seed=seed)
+        return write_dataset(tmp_path / name, drawn, []).digest
+
+    assert digest("one", 3) == digest("two", 3) != digest("three", 4)
+
+
+def test_scenes_for_training_for_the_threshold_and_for_figures_are_not_the_same() -> None:
+    assert not set(TRAINING_SEEDS) & set(CALIBRATION_SEEDS)
+    assert not set(EVALUATION_SEEDS) & (set(TRAINING_SEEDS) | set(CALIBRATION_SEEDS))
 
 
 PARITY = """
