@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,6 +38,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(
             "NOT RUN: every test marked `footage`; the figures on real footage are unproven in this run", red=True
         )
+
+
+PRINT_OPTIONS = np.get_printoptions()
+
+
+@pytest.fixture(autouse=True)
+def numpy_prints_as_it_ships() -> Iterator[None]:
+    """Importing Ultralytics changes how NumPy prints, for the whole process; doctests must read the same after it."""
+    with np.printoptions(**PRINT_OPTIONS):
+        yield
 
 
 @pytest.fixture(scope="session")
