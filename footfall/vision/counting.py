@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import statistics
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 from footfall.vision.geometry import Segment, distance_inside, polygon_px
 
@@ -13,6 +15,10 @@ if TYPE_CHECKING:
     from footfall.domain import Direction, Line, Tracks, VisitOutcome, Zone
 
 
+_LEAST_SIGHTINGS: Final = 2
+_SAME_TIME_S: Final = 1e-6
+
+
 @dataclass(frozen=True, slots=True)
 class CountingSettings:
     """What counts as having crossed; the defaults were chosen on development footage, docs/decisions/0003.
@@ -20,6 +26,8 @@ class CountingSettings:
     Attributes:
         band_heights: a person has left a line when the foot point is this many box heights away from it; nearer,
             nothing changes, so that somebody who stands on the line is nothing.
+        settle_s: the foot point must have been there in the middle of the sightings of this long, and in two of them at
+            least, so that one box that ends at the knees is nothing either; seconds.
         end_slack_heights: how far beyond a segment's end a crossing still counts, in box heights: the foot point is
             not known better.
         zone_band_heights: how deep inside or outside a zone's border the foot point must be for the change to stand
@@ -34,6 +42,7 @@ class CountingSettings:
     """
 
     band_heights: float = 0.15
+    settle_s: float = 0.4
     end_slack_heights: float = 0.0
     zone_band_heights: float = 0.1
     zone_settle_s: float = 1.0
@@ -83,6 +92,7 @@ class _AtLine:
     y: float
     distance_px: float
     side: int = 0  # last side on which the person was clear of the band; 0: never was
+    recent: deque[tuple[float, float]] = field(default_factory=deque)  # time, distance in box heights; newest last
     crossed_s: float | None = None  # newest change of side on the segment since then
     last: LineEvent | None = None  # newest crossing
 
@@ -92,8 +102,9 @@ class LineCounter:
 
     A person counts once when the foot point (bottom centre of the box) was clear of the line on one side and comes
     clear of it on the other, having passed between the segment's ends. Clear means farther from the line, along its
-    normal, than a band scaled to the person's height. The event's time is the interpolated moment of passing the
-    line, not that of leaving the band.
+    normal, than a band scaled to the person's height: for the median of the last moment's sightings, since boxes
+    of people who are partly hidden jump by more than the band. Where somebody is clear for the first time is taken from
+    one sighting. The event's time is the interpolated moment of passing the line, not that of leaving the band.
 
     Own method; compare supervision's LineZone, which forgets a side after an absence and has no band.
     """
@@ -119,11 +130,10 @@ class LineCounter:
 
     def _follow(self, person_id: int, x: float, y: float, height_px: float, now_s: float) -> LineEvent | None:
         distance = self._segment.distance(x, y)
-        side = 0 if abs(distance) < self._settings.band_heights * height_px else (1 if distance > 0 else -1)
         person = self._people.get(person_id)
         if person is None:
-            self._people[person_id] = _AtLine(now_s, x, y, distance, side)
-            return None
+            person = self._people[person_id] = _AtLine(now_s, x, y, distance)
+        side = self._clear_side(person, distance / height_px, now_s)
         if (distance >= 0) != (person.distance_px >= 0):
             share = person.distance_px / (person.distance_px - distance)
             passed_x, passed_y = person.x + share * (x - person.x), person.y + share * (y - person.y)
@@ -139,6 +149,18 @@ class LineCounter:
             person.crossed_s = None
         person.seen_s, person.x, person.y, person.distance_px = now_s, x, y, distance
         return event
+
+    def _clear_side(self, person: _AtLine, heights: float, now_s: float) -> int:
+        """Side on which the person is clear of the band now, 0 if none; `heights` is the distance in box heights."""
+        recent = person.recent
+        recent.append((now_s, heights))
+        # Of a camera that is analysed twice a second there are hardly two in that time: the last two stay.
+        while len(recent) > _LEAST_SIGHTINGS and recent[0][0] < now_s - self._settings.settle_s - _SAME_TIME_S:
+            recent.popleft()
+        middle = statistics.median(distance for _, distance in recent) if person.side != 0 else heights
+        if abs(middle) < self._settings.band_heights or (heights >= 0) != (middle > 0):
+            return 0
+        return 1 if middle > 0 else -1
 
     def _count(self, person_id: int, person: _AtLine, direction: Direction, at_s: float) -> LineEvent:
         last, undoes = person.last, None

@@ -31,6 +31,8 @@ class TrackingSettings:
             people who moved far between two frames still meet themselves.
         least_overlap: of the grown boxes, for a match.
         keep_lost_s: how long the tracker itself looks for somebody it lost; seconds.
+        part_share: a find that lies in a surer one with this much of its area is a part of that person,
+        part_height: if it is not higher than this share of that person either.
     """
 
     sure_share: float = 0.0
@@ -38,6 +40,8 @@ class TrackingSettings:
     buffer_ratio: float = 0.3
     least_overlap: float = 0.1
     keep_lost_s: float = 2.0
+    part_share: float = 0.85
+    part_height: float = 0.9
 
 
 class PersonTracker:
@@ -88,12 +92,13 @@ class PersonTracker:
         threshold = detections.threshold
         self._tracker.high_conf_det_threshold = threshold + self._settings.sure_share * (1 - threshold)
         self._tracker.track_activation_threshold = threshold + self._settings.start_share * (1 - threshold)
-        likely = detections.scores >= threshold
+        likely = np.flatnonzero(detections.scores >= threshold)
+        likely = likely[~_is_part(detections.boxes_px[likely], self._settings)]
         found = self._tracker.update(
             sv.Detections(
                 xyxy=detections.boxes_px[likely],
                 confidence=detections.scores[likely],
-                class_id=np.zeros(int(likely.sum()), dtype=np.int64),
+                class_id=np.zeros(len(likely), dtype=np.int64),
             ),
             timestamp=now_s,
         )
@@ -120,6 +125,22 @@ class PersonTracker:
         fits = grown[rows, columns] >= self._settings.least_overlap
         rows, columns = rows[fits], columns[fits]
         return Tracks(tracks.ids[new[rows]], self._doubtful.boxes_px[columns], self._doubtful.scores[columns])
+
+
+def _is_part(boxes_px: NDArray[np.float32], settings: TrackingSettings) -> NDArray[np.bool_]:
+    """Tell which boxes, surest first, are a part of somebody who was found whole: (N, 4) → (N,).
+
+    Detectors find the legs or the upper body of somebody as a second person; suppression by overlap keeps those, as
+    they are much smaller. Somebody behind, whose box lies in another's, is as high as he more often than not.
+    """
+    left_top = np.maximum(boxes_px[:, None, :2], boxes_px[None, :, :2])
+    right_bottom = np.minimum(boxes_px[:, None, 2:], boxes_px[None, :, 2:])
+    shared = (right_bottom - left_top).clip(min=0).prod(axis=2)
+    size = boxes_px[:, 2:] - boxes_px[:, :2]
+    lies_in = shared >= settings.part_share * np.maximum(size.prod(axis=1), 1e-9)[:, None]
+    is_lower = size[:, None, 1] <= settings.part_height * size[None, :, 1]
+    parts: NDArray[np.bool_] = np.tril(lies_in & is_lower, -1).any(axis=1)
+    return parts
 
 
 def _select(tracks: Tracks, chosen: NDArray[np.bool_]) -> Tracks:

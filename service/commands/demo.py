@@ -46,17 +46,17 @@ class DemoCamera:
 
 
 CAMERAS: Final = (
-    DemoCamera("entrance", "sim:mall?people=5&seed=7&start=30&size=640x360", "Entrance hall"),
-    DemoCamera("passage", "sim:corridor?people=5&seed=3&start=30&size=640x360", "Passage to the car park"),
+    DemoCamera("entrance", "sim:mall?people=5&seed=333&start=30&size=640x360", "Entrance hall"),
+    DemoCamera("passage", "sim:corridor?people=5&seed=332&start=30&size=640x360", "Passage to the car park"),
     DemoCamera(
         "night",
-        "sim:mall?people=5&seed=4&start=30&size=640x360&dark=5&at=20&ramp=5&until=45",
+        "sim:mall?people=5&seed=331&start=30&size=640x360&dark=5&at=20&ramp=5&until=45",
         "Hall where the light fails",
         "dark from 20 s to 45 s",
     ),
     DemoCamera(
         "plaza",
-        "sim:plaza?people=10&seed=9&start=30&size=640x360&disconnected=1&at=15&until=30",
+        "sim:plaza?people=8&seed=334&start=30&size=640x360&disconnected=1&at=15&until=30",
         "Plaza that is cut off",
         "no connection from 15 s to 30 s",
     ),

@@ -59,8 +59,9 @@ def test_the_demo_tells_how_right_it_counted_and_leaves_nothing_behind(tmp_path:
     )
     assert right is not None, ended.stdout
     assert ended.returncode == (0 if float(right[1]) >= 95 else 1)
-    # What it must reach is 95 %; under this it would not work at all.
-    assert float(right[1]) >= 60, ended.stdout
+    # A machine that cannot analyse the clean cameras a few times a second says nothing about the counting.
+    keeps_up = all(float(cells(ended.stdout, camera.id)[5]) >= 4 for camera in CAMERAS if not camera.trouble)
+    assert float(right[1]) >= (95 if keeps_up else 60), ended.stdout
     assert list((tmp_path / "scratch").iterdir()) == []
 
 

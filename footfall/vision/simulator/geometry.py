@@ -175,9 +175,16 @@ def _paint_surface(
     if not shown.any():
         return
     height, width = surface.texture.shape[:2]
-    map_x = np.where(shown, (s * surface.tiles[0]) % 1.0, 0).astype(np.float32) * np.float32(width) - np.float32(0.5)
-    map_y = np.where(shown, (t * surface.tiles[1]) % 1.0, 0).astype(np.float32) * np.float32(height) - np.float32(0.5)
-    painted = cv2.remap(surface.texture, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    with np.errstate(invalid="ignore"):  # rays along the surface never meet it
+        map_x = np.where(shown, (s * surface.tiles[0]) % 1.0, 0).astype(np.float32) * np.float32(width)
+        map_y = np.where(shown, (t * surface.tiles[1]) % 1.0, 0).astype(np.float32) * np.float32(height)
+    painted = cv2.remap(
+        surface.texture,
+        map_x - np.float32(0.5),
+        map_y - np.float32(0.5),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
     if painted.shape[2] == 4:
         shown &= painted[..., 3] > 127
         painted = painted[..., :3]

@@ -27,6 +27,9 @@ Rectangle = tuple[float, float, float, float]
 """x0, y0, x1, y1 on the floor; metres."""
 
 _MAP_STEP_M: Final = 0.1
+_CLEAR_M: Final = 2.0
+"""No furniture and no door is nearer to a line: a counter's line is drawn where people are seen on both sides of it.
+Only who stands on the line itself stops there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -278,7 +281,8 @@ def _finish(
     stops: list[Spot] = []
     for _ in range(60):
         spot = rng.uniform(x0 + 1, x1 - 1), rng.uniform(y0 + 2, y1 - 2)
-        if len(stops) < 12 and site.is_free(*spot, 0.7):
+        on_line = any(_distance_to(spot, start, end) < _CLEAR_M / 2 for _, start, end in lines)
+        if len(stops) < 12 and site.is_free(*spot, 0.7) and not on_line:
             stops.append(spot)
     return Scene(
         name=name,
@@ -300,6 +304,15 @@ def _finish(
         lines=tuple(_line(view, label, start, end) for label, start, end in lines),
         zones=tuple(_zone(view, label, area) for label, area in zones),
     )
+
+
+def _distance_to(spot: Spot, start: Spot, end: Spot) -> float:
+    """Metres from a spot to the nearest one between two others."""
+    way_x, way_y = end[0] - start[0], end[1] - start[1]
+    share = ((spot[0] - start[0]) * way_x + (spot[1] - start[1]) * way_y) / (way_x * way_x + way_y * way_y)
+    share = min(1.0, max(0.0, share))
+    x, y = spot[0] - start[0] - share * way_x, spot[1] - start[1] - share * way_y
+    return math.sqrt(x * x + y * y)
 
 
 def _spots_on(site: _Site, start: Spot, end: Spot) -> tuple[Spot, ...]:
@@ -351,6 +364,7 @@ def _tint(rng: random.Random) -> tuple[float, float, float]:
 def _mall(rng: random.Random, width_px: int, height_px: int) -> Scene:
     """An entrance hall: a glass front with doors, shops on both sides, the camera high on the near wall."""
     half, deep = rng.uniform(8.5, 11.0), rng.uniform(21.0, 25.0)
+    near = rng.uniform(10.0, 11.5)
     camera = (rng.uniform(-3.0, 3.0), -1.5, rng.uniform(3.8, 4.8))
     view = View(
         camera,
@@ -395,14 +409,15 @@ def _mall(rng: random.Random, width_px: int, height_px: int) -> Scene:
             y += wide + rng.uniform(0.8, 2.0)
     for x in (-rng.uniform(4.6, 6.0), rng.uniform(4.6, 6.0)):
         column = textures.flat(rng, _floor_colour(rng))
-        for y in (rng.uniform(6.0, 8.5), rng.uniform(13.5, 16.0)):
+        for y in (rng.uniform(near + 1.5, near + 2.5), rng.uniform(near + 5.0, near + 6.5)):
             if rng.random() < 0.75:
                 site.column(x, y, rng.uniform(0.28, 0.42), tall, column)
     aisle = ((-2.2, 0.0, 2.2, deep),)
+    site.scatter(("planter", "bench", "bin"), rng.randrange(1, 4), (-half + 1.5, 3.5, half - 1.5, 6.0), keep_free=aisle)
     site.scatter(
         ("kiosk", "planter", "bench", "bin", "poster-stand"),
-        rng.randrange(4, 8),
-        (-half + 1.5, 4.5, half - 1.5, deep - 2.5),
+        rng.randrange(3, 6),
+        (-half + 1.5, near + _CLEAR_M, half - 1.5, deep - 2.5),
         keep_free=aisle,
     )
     light_from = _direction(rng.uniform(-0.5, 0.5), rng.uniform(0.1, 0.6), 1.3)
@@ -412,8 +427,8 @@ def _mall(rng: random.Random, width_px: int, height_px: int) -> Scene:
     ]
     pools.append((0.0, deep + 1, 4.0, rng.uniform(0.1, 0.35)))  # daylight through the doors
     light = site.light_map(light_from=light_from, pools=pools, level=rng.uniform(0.78, 0.92))
-    doors = tuple((side * (half + 0.9), rng.uniform(4.0, deep - 5.0)) for side in (-1, 1, -1, 1))
-    near = rng.uniform(10.0, 11.5)
+    sides = ((0.5, 3.5), (near + 3.0, deep - 4.0))
+    doors = tuple((side * (half + 0.9), rng.uniform(*reach)) for reach in sides for side in (-1, 1))
     return _finish(
         site, "mall", view,
         light=light, light_from=light_from, key_light=rng.uniform(0.2, 0.45), tint=_tint(rng),
@@ -428,6 +443,8 @@ def _mall(rng: random.Random, width_px: int, height_px: int) -> Scene:
 def _corridor(rng: random.Random, width_px: int, height_px: int) -> Scene:
     """A passage along the camera's axis, with doors on both sides and lamps in its ceiling."""
     half, deep = rng.uniform(2.3, 3.2), rng.uniform(22.0, 30.0)
+    near = rng.uniform(6.5, 7.5)
+    far = near + 4.0
     camera = (rng.uniform(-1.2, 1.2), -1.0, rng.uniform(2.6, 3.1))
     view = View(
         camera,
@@ -471,7 +488,7 @@ def _corridor(rng: random.Random, width_px: int, height_px: int) -> Scene:
             y += rng.uniform(2.2, 4.5)
     for side in (-1, 1):
         for _ in range(rng.randrange(1, 3)):
-            x, y = side * (half - 0.4), rng.uniform(4.0, deep - 4)
+            x, y = side * (half - 0.4), rng.uniform(far + 1.0, deep - 3)
             if site.is_free(x, y, 2.0) and all(abs(y - d[1]) > 1.2 for d in doors):
                 kind = rng.choice(("bin", "cabinet", "plant"))
                 if kind == "bin":
@@ -491,7 +508,9 @@ def _corridor(rng: random.Random, width_px: int, height_px: int) -> Scene:
     light_from = _direction(rng.uniform(-0.3, 0.3), rng.uniform(-0.5, 0.5), 1.0)
     pools = [(rng.uniform(-0.5, 0.5), y, 1.4, rng.uniform(0.08, 0.25)) for y in np.arange(1.5, deep, 3.6).tolist()]
     light = site.light_map(light_from=light_from, pools=pools, level=rng.uniform(0.72, 0.9))
-    near = rng.uniform(6.5, 7.5)
+    # From so low a camera three metres of floor are half a person's height: who comes out of a door nearer to a line is
+    # on it before anybody could see from where.
+    doors = [door for door in doors if min(abs(door[1] - near), abs(door[1] - far)) > 3.0]
     ends = ((-0.9, deep + 0.9), (0.0, deep + 0.9), (0.9, deep + 0.9), (-1.0, 0.2), (0.0, 0.1), (1.0, 0.2))
     return _finish(
         site, "corridor", view,
@@ -499,7 +518,7 @@ def _corridor(rng: random.Random, width_px: int, height_px: int) -> Scene:
         gloss=rng.choice((0.0, 0.15, 0.3, 0.4)), shadow=rng.uniform(0.25, 0.4),
         sky=(190, 190, 190), haze_per_m=0.0,
         portals=(*ends, *ends, *doors[:4]),
-        lines=(("passage", (-half, near), (half, near)), ("far", (-half, near + 4.0), (half, near + 4.0))),
+        lines=(("passage", (-half, near), (half, near)), ("far", (-half, far), (half, far))),
         zones=(("front", (-half, 4.0, half, near)),),
     )  # fmt: skip
 
@@ -507,6 +526,7 @@ def _corridor(rng: random.Random, width_px: int, height_px: int) -> Scene:
 def _plaza(rng: random.Random, width_px: int, height_px: int) -> Scene:
     """An open square from above: paving, benches, planters, trees and lamp posts; people come from all sides."""
     half, deep = rng.uniform(9.5, 11.5), rng.uniform(18.0, 21.0)
+    near = rng.uniform(6.0, 7.5)
     camera = (rng.uniform(-4.0, 4.0), -5.0, rng.uniform(6.0, 8.0))
     view = View(
         camera,
@@ -537,7 +557,7 @@ def _plaza(rng: random.Random, width_px: int, height_px: int) -> Scene:
         wide = rng.uniform(2.5, 4.5)
         site.quad((x, deep + 3.45, 3.0), (wide, 0, 0), (0, 0, -3.0), textures.shop_front(rng), shade=0.95)
         x += wide + rng.uniform(1.0, 3.0)
-    free = ((-1.8, -3.0, 1.8, deep), (-half, 6.0, half, 9.0))
+    free = ((-_CLEAR_M, -3.0, _CLEAR_M, deep), (-half, near - 4.0, half, near + _CLEAR_M))
     site.scatter(
         ("bench", "planter", "bin", "bench", "poster-stand"),
         rng.randrange(6, 11),
@@ -545,7 +565,7 @@ def _plaza(rng: random.Random, width_px: int, height_px: int) -> Scene:
         keep_free=free,
     )
     for _ in range(rng.randrange(1, 4)):
-        x, y = rng.uniform(-half + 2, half - 2), rng.uniform(9.5, deep - 2)
+        x, y = rng.choice((-1, 1)) * rng.uniform(4.5, half - 2), rng.uniform(9.5, deep - 2)
         if site.is_free(x, y, 2.0):
             site.column(x, y, 0.14, 2.6, textures.flat(rng, (50, 66, 84)))
             site.plant(x, y, rng.uniform(2.2, 3.2), 1.7)
@@ -555,9 +575,8 @@ def _plaza(rng: random.Random, width_px: int, height_px: int) -> Scene:
             site.column(x, y, 0.07, 4.2, textures.flat(rng, (70, 72, 74)))
     light_from = _direction(rng.uniform(-0.9, 0.9), rng.uniform(-0.5, 0.8), 1.0)
     light = site.light_map(light_from=light_from, pools=[(0.0, 10.0, 14.0, 0.08)], level=rng.uniform(0.82, 1.02))
-    sides = tuple((side * (half + 3.0), rng.uniform(3.0, deep - 5)) for side in (-1, 1, -1, 1, -1, 1))
-    ends = ((-6.0, deep + 4.4), (0.0, deep + 4.4), (6.0, deep + 4.4), (-4.5, -2.8), (0.0, -2.9), (4.5, -2.8))
-    near = rng.uniform(6.0, 7.5)
+    sides = tuple((side * (half + 3.0), rng.uniform(near + 3.0, deep - 3.0)) for side in (-1, 1, -1, 1, -1, 1))
+    ends = ((-6.5, deep + 4.4), (-3.0, deep + 4.4), (5.0, deep + 4.4), (-5.0, -2.8), (3.0, -2.9), (6.0, -2.8))
     return _finish(
         site, "plaza", view,
         light=light, light_from=light_from, key_light=rng.uniform(0.3, 0.6), tint=_tint(rng),
