@@ -6,7 +6,7 @@ import re
 import uuid
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -259,6 +259,121 @@ class FrameStatistics:
 
 Record = Crossing | ZoneVisit | Coverage | StateChange | FrameStatistics
 """Everything that the service makes durable."""
+
+
+SampleUnit = Literal["track", "frame", "clip"]
+"""What was sampled: a person followed (precision), a whole frame (recall), or a film around a line (counts)."""
+
+SampleQueue = Literal["random", "targeted"]
+"""`random` samples have a known chance to be drawn and carry the estimates; `targeted` ones are for training only."""
+
+Verdict = Literal["right", "wrong", "unsure"]
+
+LabelSource = Literal["reviewer", "import", "teacher"]
+
+DeletionReason = Literal["expired", "disk", "request"]
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """How many there were to draw from in a stratum while sampling was on; increments add up.
+
+    Attributes:
+        hour_at: start of the hour; aware UTC.
+        stratum: band of confidence of a track, `empty` or `people` of a frame, line of a clip.
+        model: first 12 digits of the detector's sha256.
+        count: to be added to what is stored.
+    """
+
+    camera_id: str
+    hour_at: datetime
+    unit: SampleUnit
+    stratum: str
+    model: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Something that was kept for people to judge.
+
+    Attributes:
+        id: 32 hexadecimal digits.
+        reason: why it is in the targeted queue; empty in the random one.
+        hour_at, stratum, model: as in `Population`.
+        taken_at: aware UTC.
+        probability: chance to be drawn, in (0, 1]; None in the targeted queue.
+        blob_key: of the picture or film.
+        size_bytes: of the blob.
+        detail: what was found in it, by unit, in pixels of the stored picture. track: `score`, `views` (each `x0`,
+            `width`, `box` in the contact sheet); frame: `threshold`, `boxes` (x0, y0, x1, y1, score); clip: `line`,
+            `start`, `end`, `seconds`, `counted` (`in`, `out`), `crossings` (`at_s`, `direction`).
+        picture_deleted_at: when the blob was deleted; the row stays, as estimates rest on it.
+    """
+
+    id: str
+    camera_id: str
+    unit: SampleUnit
+    queue: SampleQueue
+    hour_at: datetime
+    stratum: str
+    model: str
+    taken_at: datetime
+    probability: float | None
+    blob_key: str
+    media_type: str
+    width_px: int
+    height_px: int
+    size_bytes: int
+    detail: Mapping[str, Any]
+    reason: str = ""
+    picture_deleted_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if (self.queue == "random") != (self.probability is not None):
+            raise ValueError(
+                f"sample {self.id}: queue {self.queue!r} with probability {self.probability}; expected a probability "
+                "in the random queue and none in the targeted one"
+            )
+        if self.probability is not None and not 0 < self.probability <= 1:
+            raise ValueError(f"sample {self.id}: probability {self.probability} is not in (0, 1]")
+
+
+@dataclass(frozen=True, slots=True)
+class SampleLabel:
+    """What somebody says of a sample; never changed, at most taken back.
+
+    Attributes:
+        number: given by the store; 0 before.
+        content: by unit. track: `verdict`; frame: `boxes` (x0, y0, x1, y1 in pixels); clip: `in`, `out`, `presses`.
+        undone_at: when it was taken back.
+    """
+
+    sample_id: str
+    reviewer: str
+    at: datetime
+    source: LabelSource
+    content: Mapping[str, Any]
+    number: int = 0
+    undone_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """Samples or their pictures were deleted: the trail that stays.
+
+    Attributes:
+        actor: who asked, or `retention`.
+        samples: how many.
+        size_bytes: how much was freed.
+    """
+
+    at: datetime
+    actor: str
+    camera_id: str
+    reason: DeletionReason
+    samples: int
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

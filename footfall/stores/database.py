@@ -166,7 +166,12 @@ class Database:
         self._engine.dispose()
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Run statements that are kept together or not at all; for the stores of this package.
+
+        Raises:
+            StoreError: in place of what the database raised; holds no password.
+        """
         try:
             with self._engine.begin() as connection:
                 yield connection
@@ -188,7 +193,7 @@ class Database:
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         script = ScriptDirectory.from_config(config)
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
             if current is not None and current not in {each.revision for each in script.walk_revisions()}:
                 raise SchemaVersionError(
@@ -204,29 +209,29 @@ class Database:
         Raises:
             StoreError: there is none.
         """
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(sa.text("SELECT 1"))
 
     # Settings and cameras
 
     def setting(self, key: str) -> str | None:
         """Return a stored value; None when there is none."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             value: str | None = connection.scalar(sa.select(settings.c.value).where(settings.c.key == key))
             return value
 
     def set_setting(self, key: str, value: str) -> None:
         """Store a value."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(
-                self._insert(settings)
+                self.insert(settings)
                 .values(key=key, value=value)
                 .on_conflict_do_update(index_elements=["key"], set_={"value": value})
             )
 
     def cameras(self) -> list[Camera]:
         """Return every camera in the order in which they were added."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             rows = connection.execute(sa.select(cameras).order_by(cameras.c.position, cameras.c.id)).mappings()
             return [_camera(row) for row in rows]
 
@@ -236,7 +241,7 @@ class Database:
         Raises:
             UnknownRecordError: there is none of this id.
         """
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             row = connection.execute(sa.select(cameras).where(cameras.c.id == camera_id)).mappings().first()
         if row is None:
             raise UnknownRecordError(f"camera {camera_id!r}: there is none of this id")
@@ -253,10 +258,10 @@ class Database:
             "lines": [[line.name, line.start, line.end] for line in camera.lines],
             "zones": [[zone.name, zone.polygon, zone.min_inside_s] for zone in camera.zones],
         }
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             place = connection.scalar(sa.select(sa.func.coalesce(sa.func.max(cameras.c.position), -1) + 1))
             connection.execute(
-                self._insert(cameras)
+                self.insert(cameras)
                 .values(id=camera.id, position=place, url=camera.url, settings=values)
                 .on_conflict_do_update(index_elements=["id"], set_={"url": camera.url, "settings": values})
             )
@@ -267,7 +272,7 @@ class Database:
         Raises:
             UnknownRecordError: there is none of this id.
         """
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             if not connection.execute(sa.delete(cameras).where(cameras.c.id == camera_id)).rowcount:
                 raise UnknownRecordError(f"camera {camera_id!r}: there is none of this id")
 
@@ -283,7 +288,7 @@ class Database:
         if not records:
             return []
         new: list[Record] = []
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             if self.kind == "postgresql":
                 # Cursors must become visible in their order, or a reader who goes by them misses one.
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(704771)"))
@@ -292,13 +297,13 @@ class Database:
 
     def _store_one(self, connection: sa.Connection, record: Record) -> bool:
         if isinstance(record, Crossing | ZoneVisit):
-            insert = self._insert(events).values(**_event_row(record)).on_conflict_do_nothing()
+            insert = self.insert(events).values(**_event_row(record)).on_conflict_do_nothing()
             if connection.execute(insert.returning(events.c.cursor)).first() is None:
                 return False
             if isinstance(record, Crossing):
                 self._add_to_minutes(connection, record)
         elif isinstance(record, Coverage):
-            insert = self._insert(coverage_minutes).values(
+            insert = self.insert(coverage_minutes).values(
                 camera_id=record.camera_id,
                 minute_us=_minute_us(record.minute_at),
                 watched_s=min(record.watched_s, 60.0),
@@ -317,13 +322,13 @@ class Database:
         elif isinstance(record, StateChange):
             connection.execute(
                 sa.insert(state_changes).values(
-                    camera_id=record.camera_id, at_us=_us(record.at), state=record.state.value, detail=record.detail
+                    camera_id=record.camera_id, at_us=to_us(record.at), state=record.state.value, detail=record.detail
                 )
             )
         else:
             connection.execute(
                 sa.insert(frame_statistics).values(
-                    camera_id=record.camera_id, at_us=_us(record.at), values=dict(record.values)
+                    camera_id=record.camera_id, at_us=to_us(record.at), values=dict(record.values)
                 )
             )
         return True
@@ -338,7 +343,7 @@ class Database:
                 # The crossing taken back may lie in an earlier minute: each minute loses its own half of the pair.
                 undone = 1
                 self._add_minute(connection, crossing, earlier.at_us, earlier.outcome, gross=0, undone=1)
-        self._add_minute(connection, crossing, _us(crossing.at), crossing.direction, gross=1, undone=undone)
+        self._add_minute(connection, crossing, to_us(crossing.at), crossing.direction, gross=1, undone=undone)
 
     def _add_minute(
         self, connection: sa.Connection, crossing: Crossing, at_us: int, direction: str, *, gross: int, undone: int
@@ -346,7 +351,7 @@ class Database:
         values = dict.fromkeys(("n_in", "n_out", "undone_in", "undone_out"), 0)
         values[f"n_{direction}"] = gross
         values[f"undone_{direction}"] = undone
-        insert = self._insert(line_minutes).values(
+        insert = self.insert(line_minutes).values(
             camera_id=crossing.camera_id, line=crossing.line, minute_us=at_us - at_us % _MINUTE_US, **values
         )
         connection.execute(
@@ -356,7 +361,8 @@ class Database:
             )
         )
 
-    def _insert(self, table: sa.Table) -> Any:  # noqa: ANN401  the two dialects share no type that has `on_conflict…`
+    def insert(self, table: sa.Table) -> Any:  # noqa: ANN401  the two dialects share no type that has `on_conflict…`
+        """Begin an insert that can say what happens when the row is there already."""
         return sqlite.insert(table) if self.kind == "sqlite" else postgresql.insert(table)
 
     # Answers
@@ -381,7 +387,7 @@ class Database:
         """
         until = min(until, now or datetime.now(UTC))
         buckets = _buckets(since, until, bucket)
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             lines = self._places(connection, "crossing", since, until, camera_ids)
             _check_rows(len(lines) * len(buckets))
             covered = self._covered(connection, since, until, bucket, camera_ids)
@@ -389,7 +395,9 @@ class Database:
             columns = line_minutes.c
             for row in connection.execute(
                 sa.select(line_minutes).where(
-                    columns.minute_us >= _minute_us(since), columns.minute_us < _us(until), *_among(columns, camera_ids)
+                    columns.minute_us >= _minute_us(since),
+                    columns.minute_us < to_us(until),
+                    *_among(columns, camera_ids),
                 )
             ):
                 key = (row.camera_id, row.line, _bucket_us(row.minute_us, bucket))
@@ -405,7 +413,7 @@ class Database:
                     CountRow(
                         camera_id=camera_id,
                         line=line,
-                        bucket_at=_at(start_us),
+                        bucket_at=from_us(start_us),
                         in_=n_in,
                         out=n_out,
                         effective_in=n_in - undone_in,
@@ -429,7 +437,7 @@ class Database:
         """Return the visits that ended per zone and bucket; see `counts`."""
         until = min(until, now or datetime.now(UTC))
         buckets = _buckets(since, until, bucket)
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             zones = self._places(connection, "visit", since, until, camera_ids)
             _check_rows(len(zones) * len(buckets))
             covered = self._covered(connection, since, until, bucket, camera_ids)
@@ -438,8 +446,8 @@ class Database:
             for row in connection.execute(
                 sa.select(columns.camera_id, columns.place, columns.at_us, columns.outcome, columns.dwell_s).where(
                     columns.kind == "visit",
-                    columns.at_us >= _us(since),
-                    columns.at_us < _us(until),
+                    columns.at_us >= to_us(since),
+                    columns.at_us < to_us(until),
                     *_among(columns, camera_ids),
                 )
             ):
@@ -456,7 +464,7 @@ class Database:
                     ZoneCountRow(
                         camera_id=camera_id,
                         zone=zone,
-                        bucket_at=_at(start_us),
+                        bucket_at=from_us(start_us),
                         visits=visits,
                         left=int(left),
                         lost=int(lost),
@@ -489,8 +497,8 @@ class Database:
             .distinct()
             .where(
                 columns.kind == kind,
-                columns.at_us >= _us(since),
-                columns.at_us < _us(until),
+                columns.at_us >= to_us(since),
+                columns.at_us < to_us(until),
                 *_among(columns, camera_ids),
             )
             .order_by(columns.camera_id, columns.place)
@@ -510,7 +518,7 @@ class Database:
         covered: dict[tuple[str, int], float] = {}
         for row in connection.execute(
             sa.select(columns.camera_id, columns.minute_us, columns.watched_s).where(
-                columns.minute_us >= _minute_us(since), columns.minute_us < _us(until), *_among(columns, camera_ids)
+                columns.minute_us >= _minute_us(since), columns.minute_us < to_us(until), *_among(columns, camera_ids)
             )
         ):
             key = (row.camera_id, _bucket_us(row.minute_us, bucket))
@@ -532,10 +540,10 @@ class Database:
         if camera_id is not None:
             query = query.where(columns.camera_id == camera_id)
         if since is not None:
-            query = query.where(columns.at_us >= _us(since))
+            query = query.where(columns.at_us >= to_us(since))
         if until is not None:
-            query = query.where(columns.at_us < _us(until))
-        with self._transaction() as connection:
+            query = query.where(columns.at_us < to_us(until))
+        with self.transaction() as connection:
             found = [_stored_event(row) for row in connection.execute(query).mappings()]
         page = tuple(found[:limit])
         return EventPage(page, page[-1].cursor if len(found) > limit and page else None)
@@ -543,7 +551,7 @@ class Database:
     def newest_events(self, camera_id: str, limit: int) -> list[StoredEvent]:
         """Return a camera's newest events, newest first."""
         query = sa.select(events).where(events.c.camera_id == camera_id).order_by(events.c.cursor.desc()).limit(limit)
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return [_stored_event(row) for row in connection.execute(query).mappings()]
 
     def states(self, camera_id: str, *, since: datetime, until: datetime) -> list[StateChange]:
@@ -551,13 +559,13 @@ class Database:
         columns = state_changes.c
         query = (
             sa.select(state_changes)
-            .where(columns.camera_id == camera_id, columns.at_us >= _us(since), columns.at_us < _us(until))
+            .where(columns.camera_id == camera_id, columns.at_us >= to_us(since), columns.at_us < to_us(until))
             .order_by(columns.at_us, columns.number)
             .limit(MAX_ROWS)
         )
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return [
-                StateChange(row["camera_id"], CameraState(row["state"]), _at(row["at_us"]), row["detail"])
+                StateChange(row["camera_id"], CameraState(row["state"]), from_us(row["at_us"]), row["detail"])
                 for row in connection.execute(query).mappings()
             ]
 
@@ -566,20 +574,20 @@ class Database:
         columns = frame_statistics.c
         query = (
             sa.select(frame_statistics)
-            .where(columns.camera_id == camera_id, columns.at_us >= _us(since), columns.at_us < _us(until))
+            .where(columns.camera_id == camera_id, columns.at_us >= to_us(since), columns.at_us < to_us(until))
             .order_by(columns.at_us)
             .limit(MAX_ROWS)
         )
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return [
-                FrameStatistics(row["camera_id"], _at(row["at_us"]), row["values"])
+                FrameStatistics(row["camera_id"], from_us(row["at_us"]), row["values"])
                 for row in connection.execute(query).mappings()
             ]
 
     def delete_statistics_before(self, at: datetime) -> int:
         """Delete old statistics rows; returns how many."""
-        with self._transaction() as connection:
-            return connection.execute(sa.delete(frame_statistics).where(frame_statistics.c.at_us < _us(at))).rowcount
+        with self.transaction() as connection:
+            return connection.execute(sa.delete(frame_statistics).where(frame_statistics.c.at_us < to_us(at))).rowcount
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:  # noqa: ANN401  the driver's own connection
@@ -591,18 +599,24 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:  # noqa: ANN401  the drive
     cursor.close()
 
 
-def _us(at: datetime) -> int:
+def to_us(at: datetime) -> int:
+    """Whole microseconds since 1970 of an aware time.
+
+    Raises:
+        ValueError: it has no time zone.
+    """
     if at.tzinfo is None:
         raise ValueError(f"time {at.isoformat()}: has no time zone; expected an aware time")
     return round((at - _EPOCH) / timedelta(microseconds=1))
 
 
-def _at(us: int) -> datetime:
+def from_us(us: int) -> datetime:
+    """Aware UTC time of microseconds since 1970."""
     return _EPOCH + timedelta(microseconds=us)
 
 
 def _minute_us(at: datetime) -> int:
-    us = _us(at)
+    us = to_us(at)
     return us - us % _MINUTE_US
 
 
@@ -613,7 +627,7 @@ def _bucket_us(us: int, bucket: Bucket) -> int:
 def _buckets(since: datetime, until: datetime, bucket: Bucket) -> list[tuple[int, float]]:
     """Start and asked-for seconds of every bucket that meets [since, until)."""
     length_us = round(BUCKET_LENGTHS[bucket] / timedelta(microseconds=1))
-    first, begin, end = _bucket_us(_us(since), bucket), _us(since), _us(until)
+    first, begin, end = _bucket_us(to_us(since), bucket), to_us(since), to_us(until)
     _check_rows((end - first) // length_us)
     return [(start, (min(start + length_us, end) - max(start, begin)) / 1e6) for start in range(first, end, length_us)]
 
@@ -652,7 +666,7 @@ def _event_row(record: Crossing | ZoneVisit) -> dict[str, Any]:
             "kind": "crossing",
             "camera_id": record.camera_id,
             "place": record.line,
-            "at_us": _us(record.at),
+            "at_us": to_us(record.at),
             "outcome": record.direction,
             "track_id": record.track_id,
             "undoes": record.undoes,
@@ -662,10 +676,10 @@ def _event_row(record: Crossing | ZoneVisit) -> dict[str, Any]:
         "kind": "visit",
         "camera_id": record.camera_id,
         "place": record.zone,
-        "at_us": _us(record.left_at),
+        "at_us": to_us(record.left_at),
         "outcome": record.outcome,
         "track_id": record.track_id,
-        "entered_us": _us(record.entered_at),
+        "entered_us": to_us(record.entered_at),
         "dwell_s": record.dwell_s,
     }
 
@@ -678,7 +692,7 @@ def _stored_event(row: Any) -> StoredEvent:  # noqa: ANN401  a row of `events`
             camera_id=row["camera_id"],
             line=row["place"],
             direction=row["outcome"],
-            at=_at(row["at_us"]),
+            at=from_us(row["at_us"]),
             track_id=row["track_id"],
             undoes=row["undoes"],
         )
@@ -687,8 +701,8 @@ def _stored_event(row: Any) -> StoredEvent:  # noqa: ANN401  a row of `events`
             id=row["id"],
             camera_id=row["camera_id"],
             zone=row["place"],
-            entered_at=_at(row["entered_us"]),
-            left_at=_at(row["at_us"]),
+            entered_at=from_us(row["entered_us"]),
+            left_at=from_us(row["at_us"]),
             dwell_s=row["dwell_s"],
             outcome=row["outcome"],
             track_id=row["track_id"],

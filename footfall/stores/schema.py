@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Float,
+    ForeignKey,
     Index,
     Integer,
     MetaData,
@@ -98,4 +99,66 @@ frame_statistics = Table(
     Column("at_us", BigInteger, nullable=False),
     Column("values", JSON, nullable=False),
     Index("ix_frame_statistics_camera_id_at_us", "camera_id", "at_us"),
+)
+
+sampling_populations = Table(
+    "sampling_populations",
+    metadata,
+    Column("camera_id", String(64), primary_key=True),
+    Column("hour_us", BigInteger, primary_key=True),
+    Column("unit", String(8), primary_key=True),
+    Column("stratum", String(64), primary_key=True),
+    Column("model", String(12), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+
+samples = Table(
+    "samples",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("camera_id", String(64), nullable=False),
+    Column("unit", String(8), nullable=False),
+    Column("queue", String(8), nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("hour_us", BigInteger, nullable=False),
+    Column("stratum", String(64), nullable=False),
+    Column("model", String(12), nullable=False),
+    Column("taken_us", BigInteger, nullable=False),
+    Column("probability", Float),
+    Column("blob_key", Text, nullable=False),
+    Column("media_type", String(32), nullable=False),
+    Column("width_px", Integer, nullable=False),
+    Column("height_px", Integer, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("picture_deleted_us", BigInteger),
+    Index("ix_samples_camera_id_taken_us", "camera_id", "taken_us"),
+    Index("ix_samples_unit_queue_taken_us", "unit", "queue", "taken_us"),
+)
+
+sample_labels = Table(
+    "sample_labels",
+    metadata,
+    Column("number", _GROWING, primary_key=True, autoincrement=True),
+    Column("sample_id", String(32), ForeignKey("samples.id", ondelete="CASCADE"), nullable=False),
+    Column("reviewer", String(64), nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("source", String(8), nullable=False),
+    Column("content", JSON, nullable=False),
+    Column("undone_us", BigInteger),
+    Index("ix_sample_labels_sample_id_reviewer", "sample_id", "reviewer"),
+    sqlite_autoincrement=True,
+)
+
+deletions = Table(
+    "deletions",
+    metadata,
+    Column("number", _GROWING, primary_key=True, autoincrement=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("camera_id", String(64), nullable=False),
+    Column("reason", String(8), nullable=False),
+    Column("samples", Integer, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
 )
