@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import re
 from pathlib import Path
@@ -11,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from footfall.domain import NAME_PATTERN, Camera, Line, Point, Zone
+from footfall.domain import NAME_PATTERN, Camera, Line, Point, Sampling, Zone
 from footfall.errors import SettingsError
 from footfall.redaction import redact_url
 from footfall.simulation import parse_simulation_url
@@ -76,6 +77,13 @@ class Settings(BaseSettings):
         1.0, ge=1.0, le=3600, description="Least time between two statistics rows of a camera."
     )
     statistics_retention_days: float = Field(60.0, gt=0, description="Statistics rows older than this are deleted.")
+    blobs: str | None = Field(
+        None,
+        description="Where sampled pictures are kept: a folder or s3://bucket/prefix; by default in the data folder.",
+    )
+    samples_max_mb: float = Field(
+        2000.0, gt=0, description="Sampled pictures take no more room; the oldest go first, those nobody judged before."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
     @model_validator(mode="after")
@@ -115,6 +123,11 @@ class Settings(BaseSettings):
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.data_dir / 'footfall.db'}"
+
+    @property
+    def blobs_place(self) -> str:
+        """Where sampled pictures are kept."""
+        return self.blobs or str(self.data_dir / "blobs")
 
     @property
     def models_dir(self) -> Path:
@@ -162,6 +175,23 @@ class ZoneSettings(_Strict):
         return Zone(self.name, tuple(self.polygon), self.min_inside_s)
 
 
+class SamplingSettings(_Strict):
+    """Leave to keep pictures of a camera for review, heads pixelated."""
+
+    purpose: str = Field(min_length=1, max_length=500, description="Why pictures are kept; shown beside them.")
+    tracks_per_day: int = Field(40, ge=0, le=10_000, description="People followed, drawn at random: precision.")
+    frames_per_day: int = Field(4, ge=0, le=10_000, description="Whole pictures, drawn at random: recall.")
+    targeted_per_day: int = Field(20, ge=0, le=10_000, description="People found doubtfully, for training only.")
+    retention_h: float = Field(
+        72.0, gt=0, le=8760, description="A picture that nobody judged is kept this long; hours."
+    )
+    labelled_retention_days: float = Field(30.0, gt=0, le=3650, description="No picture is kept longer; days.")
+
+    def to_domain(self) -> Sampling:
+        """Return the checked record."""
+        return Sampling(**self.model_dump())
+
+
 class CameraSettings(_Strict):
     """A camera as written in a site file or sent to the API."""
 
@@ -174,6 +204,7 @@ class CameraSettings(_Strict):
     loop: bool = Field(False, description="A file starts again at its end, played at its own rate.")
     lines: list[LineSettings] = Field(default_factory=list, max_length=64, description="Counting lines.")
     zones: list[ZoneSettings] = Field(default_factory=list, max_length=64, description="Zones.")
+    sampling: SamplingSettings | None = Field(None, description="Pictures for review; without it none is ever kept.")
 
     @field_validator("url")
     @classmethod
@@ -201,6 +232,7 @@ class CameraSettings(_Strict):
             loop=self.loop,
             lines=tuple(line.to_domain() for line in self.lines),
             zones=tuple(zone.to_domain() for zone in self.zones),
+            sampling=None if self.sampling is None else self.sampling.to_domain(),
         )
 
 
@@ -308,6 +340,7 @@ def _camera_to_dict(camera: Camera, *, with_secrets: bool) -> dict[str, Any]:
             {"name": n.name, "polygon": [list(p) for p in n.polygon], "min_inside_s": n.min_inside_s}
             for n in camera.zones
         ],
+        **({} if camera.sampling is None else {"sampling": dataclasses.asdict(camera.sampling)}),
     }
 
 

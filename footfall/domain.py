@@ -90,6 +90,26 @@ class Zone:
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """What may be kept of a camera's pictures for people to judge, heads pixelated.
+
+    Attributes:
+        purpose: why; shown wherever the samples are.
+        tracks_per_day, frames_per_day: random ones, for the estimates.
+        targeted_per_day: tracks worth a look, for training.
+        retention_h: how long a picture without a label is kept.
+        labelled_retention_days: how long any picture is kept.
+    """
+
+    purpose: str
+    tracks_per_day: int = 40
+    frames_per_day: int = 4
+    targeted_per_day: int = 20
+    retention_h: float = 72.0
+    labelled_retention_days: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
 class Camera:
     """A camera as configured.
 
@@ -98,6 +118,7 @@ class Camera:
         target_fps: analyses a second aimed at; fewer when the camera sends fewer.
         transport: of RTSP media.
         loop: a file starts again at its end and plays at its own rate.
+        sampling: None: no picture of it is ever kept.
     """
 
     id: str
@@ -109,6 +130,7 @@ class Camera:
     loop: bool = False
     lines: tuple[Line, ...] = ()
     zones: tuple[Zone, ...] = ()
+    sampling: Sampling | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

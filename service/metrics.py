@@ -150,6 +150,34 @@ class Metrics:
             ["camera", "statistic"],
             registry=registry,
         )
+        self.samples = Counter(
+            "footfall_samples",
+            "Samples kept for review.",
+            ["camera", "unit", "queue"],
+            registry=registry,
+        )
+        self.samples_dropped = Counter(
+            "footfall_samples_dropped",
+            "Hours of a camera whose samples were not kept, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self.samples_deleted = Counter(
+            "footfall_samples_deleted", "Samples or their pictures deleted, by reason.", ["reason"], registry=registry
+        )
+        self.samples_stored_bytes = Gauge(
+            "footfall_samples_stored_bytes", "Room that sampled pictures take.", registry=registry
+        )
+        self.sampling_job_failures = Counter(
+            "footfall_sampling_job_failures",
+            "Times the job that deletes sampled pictures could not do its work.",
+            registry=registry,
+        )
+        self.sampling_job_last_success = Gauge(
+            "footfall_sampling_job_last_success_timestamp_seconds",
+            "When that job last did its work; Unix time.",
+            registry=registry,
+        )
         self.model = Info("footfall_model", "The detector in use.", registry=registry)
         self.build = Info("footfall_build", "This version of Footfall.", registry=registry)
 

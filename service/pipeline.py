@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from service.live import LiveBoard
     from service.metrics import Metrics
     from service.recorder import Recorder
+    from service.sampling import Sampler
     from service.scheduler import ScheduledFrame, Scheduler
 
 _log = structlog.get_logger(__name__)
@@ -73,7 +74,9 @@ class Pipeline:
         run_id: str,
         uturn_window_s: float,
         statistics_interval_s: float,
+        sampler: Sampler | None = None,
     ) -> None:
+        self._sampler = sampler
         self._scheduler = scheduler
         self._detector = detector
         self._recorder = recorder
@@ -128,6 +131,8 @@ class Pipeline:
                 self._close(watched)
                 watched.begin(camera)
                 self._metrics.forget_zones_now(camera.id)
+            else:
+                watched.camera = camera
 
     def forget(self, camera_id: str) -> None:
         """Analyse a camera no more; open visits end as lost."""
@@ -135,6 +140,8 @@ class Pipeline:
             watched = self._cameras.pop(camera_id, None)
             if watched is not None:
                 self._close(watched)
+            if self._sampler is not None:
+                self._sampler.forget(camera_id)
 
     def interrupt(self, camera_id: str) -> None:
         """The camera is not watched: open visits end where people were seen last; called from any thread."""
@@ -199,6 +206,8 @@ class Pipeline:
         frame = scheduled.frame
         analysis = watched.analyser.update(frame, detections)
         self._live.publish(analysis)
+        if self._sampler is not None:
+            self._sampler.observe(watched.camera, analysis)
         for zone, people in analysis.people_in_zone.items():
             self._metrics.zone_people.labels(frame.camera_id, zone).set(people)
         records: list[Record] = [*analysis.crossings, *analysis.visits]
@@ -222,6 +231,8 @@ class Pipeline:
                 self._metrics.forget_zones_now(watched.camera.id)
 
     def _close(self, watched: _Watched) -> None:
+        if self._sampler is not None:
+            self._sampler.interrupt(watched.camera.id)
         watched.coverage.interrupt()
         records: Iterable[Record] = [*watched.analyser.close(), *watched.coverage.take()]
         self._recorder.submit(records)

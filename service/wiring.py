@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from footfall import __version__
+from footfall.stores.blobs import BlobStore
 from footfall.stores.database import Database
+from footfall.stores.samples import SampleStore
 from footfall.vision.detector import load_detector
 from footfall.vision.models import resolve_model
 from service.api.app import create_app
@@ -27,6 +29,7 @@ from service.live import EventBus, LiveBoard
 from service.metrics import Metrics
 from service.pipeline import Pipeline
 from service.recorder import Recorder
+from service.sampling import SampleKeeper, Sampler
 from service.scheduler import Scheduler
 
 if TYPE_CHECKING:
@@ -78,6 +81,16 @@ class Service:
         self.metrics.build.info({"version": __version__})
         self.metrics.set_model(self._detector.version, self._detector.runtime)
         self.events = EventBus()
+        samples = SampleStore(self.database)
+        blobs = BlobStore(settings.blobs_place)
+        self.sampler = Sampler(
+            samples,
+            blobs,
+            self.metrics,
+            model=lambda: self.pipeline.detector.version.sha256[:12],
+            rng=random.Random(),  # noqa: S311  a draw, no secret
+        )
+        self.keeper = SampleKeeper(samples, blobs, self.metrics, most_bytes=round(settings.samples_max_mb * 1e6))
         self.live = LiveBoard(clock)
         self.recorder = Recorder(
             self.database,
@@ -96,6 +109,7 @@ class Service:
             run_id=uuid.uuid4().hex,
             uturn_window_s=settings.uturn_window_s,
             statistics_interval_s=settings.statistics_interval_s,
+            sampler=self.sampler,
         )
         self.fleet = Fleet(
             pipeline=self.pipeline,
@@ -121,6 +135,9 @@ class Service:
             metrics=self.metrics,
             recorder=self.recorder,
             detector=lambda: self.pipeline.detector,
+            samples=samples,
+            blobs=blobs,
+            keeper=self.keeper,
         )
         self.server = ApiServer(create_app(self.services), host=settings.host, port=settings.port)
         self._stopped = threading.Event()
@@ -129,6 +146,7 @@ class Service:
     def start(self) -> None:
         """Start counting; the API is served by `run` or by `server.start`."""
         self.recorder.start()
+        self.sampler.start()
         self.pipeline.start()
         for camera in self.database.cameras():
             self.fleet.apply(camera)
@@ -159,11 +177,12 @@ class Service:
         self.services.stopping.set()
         readers_ended = self.fleet.stop(0.35 * timeout_s)
         pipeline_ended = self.pipeline.stop(0.3 * timeout_s)
-        committed = self.recorder.stop(0.3 * timeout_s)
+        committed = self.recorder.stop(0.2 * timeout_s)
+        sampled = self.sampler.stop(0.1 * timeout_s)
         self.server.stop(0.05 * timeout_s)
         self.database.close()
-        if not (pipeline_ended and committed):
-            _log.error("not everything ended in time", pipeline=pipeline_ended, committed=committed)
+        if not (pipeline_ended and committed and sampled):
+            _log.error("not everything ended in time", pipeline=pipeline_ended, committed=committed, sampled=sampled)
         else:
             _log.info("stopped", readers_ended=readers_ended)
         return pipeline_ended and committed
@@ -186,6 +205,10 @@ class Service:
             else:
                 if deleted:
                     _log.info("old statistics deleted", rows=deleted)
+            try:
+                self.keeper.sweep(self.database.cameras(), datetime.now(UTC))
+            except Exception as error:  # noqa: BLE001  told as a metric, tried again an hour later
+                _log.error("sampled pictures could not be deleted", error=str(error))
             if self._stopped.wait(_HOUSEKEEPING_S):
                 return
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,7 @@ from footfall.domain import (
     Crossing,
     FrameStatistics,
     Line,
+    Sampling,
     StateChange,
     Zone,
     ZoneVisit,
@@ -257,6 +259,7 @@ class Database:
             "loop": camera.loop,
             "lines": [[line.name, line.start, line.end] for line in camera.lines],
             "zones": [[zone.name, zone.polygon, zone.min_inside_s] for zone in camera.zones],
+            "sampling": None if camera.sampling is None else dataclasses.asdict(camera.sampling),
         }
         with self.transaction() as connection:
             place = connection.scalar(sa.select(sa.func.coalesce(sa.func.max(cameras.c.position), -1) + 1))
@@ -656,6 +659,7 @@ def _camera(row: Any) -> Camera:  # noqa: ANN401  a row of `cameras`
             Zone(name, tuple((x, y) for x, y in polygon), min_inside_s)
             for name, polygon, min_inside_s in values["zones"]
         ),
+        sampling=Sampling(**values["sampling"]) if values.get("sampling") else None,
     )
 
 

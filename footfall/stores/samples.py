@@ -126,6 +126,12 @@ class SampleStore:
             raise UnknownRecordError(f"sample {sample_id!r}: is not there; it may have been deleted")
         return _sample(row)
 
+    def camera_ids(self) -> list[str]:
+        """Return the cameras of which there are pictures, also those that are no more."""
+        query = sa.select(samples.c.camera_id).where(samples.c.picture_deleted_us.is_(None)).distinct()
+        with self._database.transaction() as connection:
+            return sorted(connection.scalars(query))
+
     def samples(
         self,
         *,

@@ -1,5 +1,6 @@
 """The shapes of answers that several routes share, and how records become them; no I/O."""
 
+import dataclasses
 from datetime import datetime
 from typing import Literal, Self
 
@@ -27,6 +28,17 @@ class ZoneAnswer(BaseModel):
     min_inside_s: float = Field(description="A shorter stay is no visit; seconds.")
 
 
+class SamplingAnswer(BaseModel):
+    """What is kept of a camera's pictures, heads pixelated."""
+
+    purpose: str
+    tracks_per_day: int
+    frames_per_day: int
+    targeted_per_day: int
+    retention_h: float
+    labelled_retention_days: float
+
+
 class CameraAnswer(BaseModel):
     """A camera as configured; its URL is write-only."""
 
@@ -39,6 +51,7 @@ class CameraAnswer(BaseModel):
     loop: bool
     lines: list[LineAnswer]
     zones: list[ZoneAnswer]
+    sampling: SamplingAnswer | None = Field(description="null: no picture of it is ever kept.")
 
     @classmethod
     def of(cls, camera: Camera) -> Self:
@@ -56,6 +69,7 @@ class CameraAnswer(BaseModel):
                 ZoneAnswer(name=zone.name, polygon=list(zone.polygon), min_inside_s=zone.min_inside_s)
                 for zone in camera.zones
             ],
+            sampling=None if camera.sampling is None else SamplingAnswer(**dataclasses.asdict(camera.sampling)),
         )
 
 

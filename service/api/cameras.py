@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from footfall.config import MAX_CAMERAS, CameraSettings, LineSettings, Name, ZoneSettings
+from footfall.config import MAX_CAMERAS, CameraSettings, LineSettings, Name, SamplingSettings, ZoneSettings
 from footfall.domain import NAME_PATTERN, Camera, Line, Zone
 from footfall.errors import UnknownRecordError
 from footfall.redaction import MASK, redact_url
@@ -38,6 +38,7 @@ class CameraChange(BaseModel):
     loop: bool | None = Field(None, description="A file starts again at its end.")
     lines: list[LineSettings] | None = Field(None, max_length=64, description="Counting lines.")
     zones: list[ZoneSettings] | None = Field(None, max_length=64, description="Zones.")
+    sampling: SamplingSettings | None = Field(None, description="Pictures for review; null ends it.")
 
 
 class NewLine(BaseModel):
@@ -216,6 +217,8 @@ def _merged(base: dict[str, Any], camera_id: str, change: CameraChange, stored: 
     if change.id is not None and change.id != camera_id:
         raise invalid("id", f"differs from the id in the path, {camera_id!r}; an id never changes")
     given = change.model_dump(exclude_none=True, exclude={"id", "url"})
+    if "sampling" in change.model_fields_set:
+        given["sampling"] = None if change.sampling is None else change.sampling.model_dump()
     url = _url(change, stored)
     return _checked(CameraSettings, {**base, **given, "id": camera_id, "url": url}).to_domain()
 

@@ -11,12 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from footfall.config import Settings
+    from footfall.stores.blobs import BlobStore
     from footfall.stores.database import Database
+    from footfall.stores.samples import SampleStore
     from footfall.vision.detector import Detector
     from service.fleet import Fleet
     from service.live import EventBus, LiveBoard
     from service.metrics import Metrics
     from service.recorder import Recorder
+    from service.sampling import SampleKeeper
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,9 @@ class Services:
     metrics: "Metrics"
     recorder: "Recorder"
     detector: "Callable[[], Detector]"
+    samples: "SampleStore"
+    blobs: "BlobStore"
+    keeper: "SampleKeeper"
     config_lock: threading.Lock = field(default_factory=threading.Lock)
     stopping: threading.Event = field(default_factory=threading.Event)
 

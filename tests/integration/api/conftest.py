@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from support.sampled import sample_parts
 
 from footfall.config import Settings
 from footfall.domain import Camera, CameraState, Detections, Frame, Line, ModelVersion, StateChange, Tracks, Zone
@@ -87,6 +88,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         metrics=metrics,
         recorder=recorder,
         detector=lambda: detector,
+        **sample_parts(settings.data_dir, metrics, database),
     )
     live.show(GATE, FrameLedger("gate"))
     live.set_state(StateChange("gate", CameraState.LIVE, datetime.now(UTC)))

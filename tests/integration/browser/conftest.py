@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from pydantic import SecretStr
+from support.sampled import sample_parts
 
 from footfall.config import Settings
 from footfall.domain import (
@@ -175,6 +176,7 @@ def site(tmp_path: Path, api_token: str | None) -> Iterator[Site]:
         metrics=metrics,
         recorder=recorder,
         detector=lambda: detector,
+        **sample_parts(settings.data_dir, metrics, database),
     )
     server = ApiServer(create_app(services))
     fleet.start()

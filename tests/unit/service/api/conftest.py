@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from support.sampled import sample_parts
 
 from footfall.config import Settings
 from footfall.domain import (
@@ -192,11 +193,13 @@ def make_world(tmp_path: Path) -> Callable[..., World]:
         database, fleet, live, events = FakeDatabase(), FakeFleet(), FakeLive(), FakeEvents()
         detector = SimpleNamespace(version=ModelVersion("yolo11n", "ab" * 32, 0.4, "AGPL-3.0"), runtime="onnxruntime")
         fakes: dict[str, Any] = {"database": database, "fleet": fleet, "live": live, "events": events}
+        metrics = Metrics()
         services = Services(
             settings=Settings(data_dir=tmp_path, **settings),
-            metrics=Metrics(),
+            metrics=metrics,
             recorder=SimpleNamespace(healthy=True),  # type: ignore[arg-type]
             detector=lambda: detector,
+            **sample_parts(tmp_path, metrics),
             **fakes,
         )
         return World(services, database, fleet, live, events)

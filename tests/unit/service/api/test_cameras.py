@@ -31,6 +31,23 @@ def test_a_camera_lives_from_post_to_delete(client: TestClient, world: Any) -> N
     assert client.get(f"{CAMERAS}/gate").status_code == 404
 
 
+def test_leave_to_sample_needs_a_purpose_and_can_be_taken_back(client: TestClient, world: Any) -> None:
+    camera = {"id": "gate", "url": SECRET_URL}
+    assert client.post(CAMERAS, json={**camera, "sampling": {"tracks_per_day": 10}}).status_code == 422
+    answer = client.post(CAMERAS, json={**camera, "sampling": {"purpose": "audit", "tracks_per_day": 10}}).json()
+    assert answer["sampling"] == {
+        "purpose": "audit",
+        "tracks_per_day": 10,
+        "frames_per_day": 4,
+        "targeted_per_day": 20,
+        "retention_h": 72.0,
+        "labelled_retention_days": 30.0,
+    }
+    assert client.patch(f"{CAMERAS}/gate", json={"name": "New"}).json()["sampling"] == answer["sampling"]
+    assert client.patch(f"{CAMERAS}/gate", json={"sampling": None}).json()["sampling"] is None
+    assert world.fleet.running["gate"].sampling is None
+
+
 @pytest.mark.parametrize("sent", [{}, {"url": MASKED}])
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 def test_the_stored_url_is_kept(client: TestClient, world: Any, gate: Any, method: str, sent: dict[str, str]) -> None:

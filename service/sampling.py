@@ -1,0 +1,504 @@
+"""Draws people and frames for review by known chances, and keeps their pictures no longer than allowed.
+
+Heads are pixelated before a picture leaves the analysis thread; nothing else is ever written.
+"""
+
+from __future__ import annotations
+
+import queue
+import random
+import threading
+import uuid
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import cv2
+import numpy as np
+import structlog
+
+from footfall.domain import Population, Sample, Sampling
+from footfall.errors import StoreError
+from footfall.vision.privacy import pixelate_heads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from footfall.domain import Camera, DeletionReason, SampleQueue, SampleUnit
+    from footfall.stores.blobs import BlobStore
+    from footfall.stores.samples import SampleStore
+    from footfall.vision.analysis import Analysis
+    from service.metrics import Metrics
+
+_log = structlog.get_logger(__name__)
+
+BANDS: Final = 5
+"""Bands of confidence that tracks are told apart by: 0.0-0.2 is "0"."""
+_HOUR: Final = timedelta(hours=1)
+_LOST_S: Final = 3.0
+"""Who was not seen for so long is gone: the same as for visits."""
+_LONGEST_S: Final = 600.0
+"""Who stays longer is drawn after this time and once more for the rest: pictures in memory have an end."""
+_VIEW_EVERY_S: Final = 0.5
+_VIEW_HEIGHT_PX: Final = 320
+_MARGIN: Final = 0.25
+_RECENT_S: Final = 1.0
+"""Boxes of the last moment are pixelated too: somebody missed on this very frame was there a moment ago."""
+_DOUBT: Final = 0.15
+"""A mean confidence this little above the threshold is worth a look."""
+_SHORT_S: Final = 1.0
+_QUEUE: Final = 32
+_JPEG: Final = (cv2.IMWRITE_JPEG_QUALITY, 88)
+
+
+def slots_in_hour(quota: int, camera_id: str, hour_at: datetime) -> tuple[int, float]:
+    """How many of a day's quota fall to an hour, and the chance that it had been one more than the least possible.
+
+    Systematic: the day's slots lie a 24th ÷ quota apart from a start that is the same for the whole day, so the quota
+    holds exactly (Särndal, Swensson and Wretman 1992, 3.4).
+
+    Returns:
+        Slots, and the share beyond the whole part of quota ÷ 24.
+
+    >>> day = [slots_in_hour(40, "gate", datetime(2026, 3, 1, hour, tzinfo=UTC))[0] for hour in range(24)]
+    >>> sum(day), sorted(set(day))
+    (40, [1, 2])
+    """
+    start = random.Random(f"{camera_id}/{hour_at.date().isoformat()}/{quota}").random()  # noqa: S311  no secret
+    before, after = quota * hour_at.hour / 24, quota * (hour_at.hour + 1) / 24
+    return int(after + start) - int(before + start), quota / 24 - quota // 24
+
+
+def chance(quota: int, population: int) -> float:
+    """Chance of one of `population` > 0 to be drawn in an hour, over what the day's start may be.
+
+    >>> chance(48, 4), chance(36, 1), chance(36, 3)
+    (0.5, 1.0, 0.5)
+    """
+    whole, part = quota // 24, quota / 24 - quota // 24
+    return (1 - part) * min(1.0, whole / population) + part * min(1.0, (whole + 1) / population)
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A sample with its picture, ready but for its chance and place."""
+
+    taken_at: datetime
+    stratum: str
+    picture: NDArray[np.uint8]
+    detail: dict[str, Any]
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class _Reservoir:
+    """An hour's draw of one unit: every candidate has the same chance. Source: Vitter 1985, algorithm R."""
+
+    slots: int
+    populations: dict[str, int] = field(default_factory=dict)
+    drafts: list[_Draft] = field(default_factory=list)
+
+    def place(self, stratum: str, rng: random.Random) -> int | None:
+        """Count a candidate; tells which draft it takes the place of, if any."""
+        self.populations[stratum] = self.populations.get(stratum, 0) + 1
+        if len(self.drafts) < self.slots:
+            return len(self.drafts)
+        place = rng.randrange(sum(self.populations.values()))
+        return place if place < self.slots else None
+
+    def put(self, place: int, draft: _Draft) -> None:
+        """Keep a draft."""
+        self.drafts[place : place + 1] = [draft]
+
+
+@dataclass(slots=True)
+class _View:
+    """Somebody at one moment; the box is in pixels of the picture."""
+
+    picture: NDArray[np.uint8]
+    box: tuple[float, float, float, float]
+
+
+@dataclass(slots=True)
+class _Person:
+    """Somebody who is being followed."""
+
+    since_s: float
+    seen_s: float
+    scores: list[float] = field(default_factory=list)
+    views: list[_View] = field(default_factory=list)  # first, any, newest
+    viewed: int = 0
+    viewed_s: float = float("-inf")
+
+
+class _CameraSampler:
+    """One camera's draws; used by the analysis thread only."""
+
+    def __init__(self, camera_id: str, sampling: Sampling, rng: random.Random) -> None:
+        self.camera_id = camera_id
+        self.sampling = sampling
+        self.hour_at: datetime | None = None
+        self.tracks = _Reservoir(0)
+        self.frames = _Reservoir(0)
+        self.targeted = 0
+        self.doubtful: list[_Draft] = []
+        self._rng = rng
+        self._people: dict[int, _Person] = {}
+        self._recent: deque[tuple[float, NDArray[np.float32]]] = deque()
+
+    def begin(self, hour_at: datetime) -> None:
+        """Start an hour's draws; who is followed goes on."""
+        self.hour_at = hour_at
+        self.tracks = _Reservoir(slots_in_hour(self.sampling.tracks_per_day, self.camera_id, hour_at)[0])
+        self.frames = _Reservoir(slots_in_hour(self.sampling.frames_per_day, self.camera_id, hour_at)[0])
+        self.targeted = slots_in_hour(self.sampling.targeted_per_day, self.camera_id, hour_at)[0]
+        self.doubtful = []
+
+    def observe(self, analysis: Analysis) -> None:
+        """Take in one analysed frame."""
+        frame, now_s = analysis.frame, analysis.frame.received_s
+        while self._recent and self._recent[0][0] < now_s - _RECENT_S:
+            self._recent.popleft()
+        self._recent.append((now_s, np.vstack([analysis.detections.boxes_px, analysis.tracks.boxes_px])))
+        for person_id, box, score in zip(
+            analysis.tracks.ids.tolist(),
+            analysis.tracks.boxes_px.tolist(),
+            analysis.tracks.scores.tolist(),
+            strict=True,
+        ):
+            person = self._people.get(person_id)
+            if person is None:
+                person = self._people[person_id] = _Person(now_s, now_s)
+            person.seen_s = now_s
+            person.scores.append(score)
+            if now_s - person.viewed_s >= _VIEW_EVERY_S:
+                person.viewed_s = now_s
+                self._look(person, frame.picture, box)
+        for person_id in [
+            key
+            for key, person in self._people.items()
+            if person.seen_s < now_s - _LOST_S or person.since_s < now_s - _LONGEST_S
+        ]:
+            self._end(self._people.pop(person_id), analysis)
+        self._draw_frame(analysis)
+
+    def close(self) -> None:
+        """Nobody is followed any more; who was is not drawn, and not counted among those to draw from."""
+        self._people.clear()
+        self._recent.clear()
+
+    def _draw_frame(self, analysis: Analysis) -> None:
+        detections = analysis.detections
+        sure = detections.scores >= detections.threshold
+        place = self.frames.place("people" if sure.any() else "empty", self._rng)
+        if place is None or self.frames.slots == 0:
+            return
+        boxes = np.column_stack([detections.boxes_px[sure], detections.scores[sure]])
+        draft = _Draft(
+            taken_at=analysis.frame.received_at,
+            stratum="people" if sure.any() else "empty",
+            picture=pixelate_heads(analysis.frame.picture, self._everybody()),
+            detail={"threshold": detections.threshold, "boxes": boxes.round(2).tolist()},
+        )
+        self.frames.put(place, draft)
+
+    def _everybody(self) -> NDArray[np.float32]:
+        return np.vstack([boxes for _, boxes in self._recent]).astype(np.float32)
+
+    def _look(self, person: _Person, picture: NDArray[np.uint8], box: list[float]) -> None:
+        """Keep the first view, the newest, and any of those between."""
+        height, width = picture.shape[:2]
+        x0, y0, x1, y1 = box
+        margin = _MARGIN * (y1 - y0)
+        left, top = max(0, int(x0 - margin)), max(0, int(y0 - margin))
+        right, bottom = min(width, int(x1 + margin) + 1), min(height, int(y1 + margin) + 1)
+        if right - left < 2 or bottom - top < 2:
+            return
+        offset = np.array([left, top, left, top], np.float32)
+        part = pixelate_heads(picture[top:bottom, left:right], self._everybody() - offset)
+        scale = _VIEW_HEIGHT_PX / part.shape[0]
+        size = max(1, round(part.shape[1] * scale)), _VIEW_HEIGHT_PX
+        scaled = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+        view = _View(scaled, ((x0 - left) * scale, (y0 - top) * scale, (x1 - left) * scale, (y1 - top) * scale))
+        person.viewed += 1
+        if len(person.views) < 3:
+            person.views.append(view)
+            return
+        if self._rng.randrange(person.viewed - 2) == 0:
+            person.views[1] = person.views[2]
+        person.views[2] = view
+
+    def _end(self, person: _Person, analysis: Analysis) -> None:
+        score = float(np.mean(person.scores))
+        stratum = str(min(BANDS - 1, int(score * BANDS)))
+        if not person.views:
+            return
+        draft = _sheet(person, score, stratum, analysis)
+        place = self.tracks.place(stratum, self._rng)
+        if place is not None and self.tracks.slots:
+            self.tracks.put(place, draft)
+            return
+        reason = ""
+        if score < analysis.detections.threshold + _DOUBT:
+            reason = "uncertain"
+        elif person.seen_s - person.since_s < _SHORT_S:
+            reason = "short"
+        if reason and len(self.doubtful) < self.targeted:
+            draft.reason = reason
+            self.doubtful.append(draft)
+
+
+def _sheet(person: _Person, score: float, stratum: str, analysis: Analysis) -> _Draft:
+    views, at_px = [], 0
+    for view in person.views:
+        width = view.picture.shape[1]
+        x0, y0, x1, y1 = view.box
+        views.append({"x0": at_px, "width": width, "box": [round(v, 1) for v in (x0 + at_px, y0, x1 + at_px, y1)]})
+        at_px += width
+    return _Draft(
+        taken_at=analysis.frame.received_at,
+        stratum=stratum,
+        picture=np.asarray(cv2.hconcat([view.picture for view in person.views]), np.uint8),
+        detail={"score": round(score, 4), "seconds": round(person.seen_s - person.since_s, 2), "views": views},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What one hour of one camera gave."""
+
+    camera_id: str
+    hour_at: datetime
+    model: str
+    sampling: Sampling
+    tracks: _Reservoir
+    frames: _Reservoir
+    doubtful: Sequence[_Draft]
+
+
+class Sampler:
+    """Draws samples of all cameras that allow it, and writes them on its own thread.
+
+    An hour's samples are written when the hour is over or the camera is stopped: only then are their chances known.
+
+    Args:
+        model: first digits of the sha256 of the detector in use.
+    """
+
+    def __init__(
+        self,
+        store: SampleStore,
+        blobs: BlobStore,
+        metrics: Metrics,
+        *,
+        model: Callable[[], str],
+        rng: random.Random,
+    ) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._metrics = metrics
+        self._model = model
+        self._rng = rng
+        self._cameras: dict[str, _CameraSampler] = {}
+        self._batches: queue.Queue[_Batch | None] = queue.Queue(_QUEUE)
+        self._thread = threading.Thread(target=self._write_all, name="sampler", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Write what was drawn; tells whether that ended in time. The analysis has ended before."""
+        for camera_id in list(self._cameras):
+            self.forget(camera_id)
+        if self._thread.ident is None:
+            return True
+        try:
+            self._batches.put(None, timeout=timeout_s)
+        except queue.Full:
+            return False
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def observe(self, camera: Camera, analysis: Analysis) -> None:
+        """Take in an analysed frame; nothing for a camera without leave. On the analysis thread."""
+        sampler = self._cameras.get(camera.id)
+        if sampler is not None and sampler.sampling != camera.sampling:
+            self.forget(camera.id)
+            sampler = None
+        if camera.sampling is None:
+            return
+        if sampler is None:
+            sampler = self._cameras[camera.id] = _CameraSampler(camera.id, camera.sampling, self._rng)
+        hour_at = analysis.frame.received_at.replace(minute=0, second=0, microsecond=0)
+        if sampler.hour_at != hour_at:
+            self._hand_over(sampler)
+            sampler.begin(hour_at)
+        sampler.observe(analysis)
+
+    def interrupt(self, camera_id: str) -> None:
+        """The camera is not watched for a while: who was followed is not drawn."""
+        sampler = self._cameras.get(camera_id)
+        if sampler is not None:
+            sampler.close()
+
+    def forget(self, camera_id: str) -> None:
+        """Write what was drawn of a camera and draw no more."""
+        sampler = self._cameras.pop(camera_id, None)
+        if sampler is not None:
+            self._hand_over(sampler)
+
+    def _hand_over(self, sampler: _CameraSampler) -> None:
+        if sampler.hour_at is None:
+            return
+        batch = _Batch(
+            sampler.camera_id,
+            sampler.hour_at,
+            self._model(),
+            sampler.sampling,
+            sampler.tracks,
+            sampler.frames,
+            tuple(sampler.doubtful),
+        )
+        try:
+            self._batches.put_nowait(batch)
+        except queue.Full:
+            # Populations and samples go together: the estimates rest on the hours that are there.
+            self._metrics.samples_dropped.labels("queue_full").inc()
+
+    def _write_all(self) -> None:
+        while (batch := self._batches.get()) is not None:
+            try:
+                self._write(batch)
+            except (StoreError, OSError) as error:
+                self._metrics.samples_dropped.labels("not_written").inc()
+                _log.error("samples could not be written", camera=batch.camera_id, error=str(error))
+
+    def _write(self, batch: _Batch) -> None:
+        midnight = batch.hour_at.replace(hour=0)
+        quotas: tuple[tuple[SampleUnit, _Reservoir, int], ...] = (
+            ("track", batch.tracks, batch.sampling.tracks_per_day),
+            ("frame", batch.frames, batch.sampling.frames_per_day),
+        )
+        for unit, drawn, quota in quotas:
+            total = sum(drawn.populations.values())
+            if total == 0 or quota == 0:
+                continue
+            if self._store.drawn(batch.camera_id, unit, "random", since=midnight) + len(drawn.drafts) > quota:
+                # After a restart within the hour; without its population it biases nothing.
+                self._metrics.samples_dropped.labels("quota").inc()
+                continue
+            for draft in drawn.drafts:
+                self._keep(batch, draft, unit, "random", chance(quota, total))
+            self._store.add_populations(
+                [
+                    Population(batch.camera_id, batch.hour_at, unit, stratum, batch.model, count)
+                    for stratum, count in sorted(drawn.populations.items())
+                ]
+            )
+        done = self._store.drawn(batch.camera_id, "track", "targeted", since=midnight)
+        for draft in batch.doubtful[: max(0, batch.sampling.targeted_per_day - done)]:
+            self._keep(batch, draft, "track", "targeted", None)
+
+    def _keep(
+        self, batch: _Batch, draft: _Draft, unit: SampleUnit, into: SampleQueue, probability: float | None
+    ) -> None:
+        encoded, jpeg = cv2.imencode(".jpg", draft.picture, _JPEG)
+        if not encoded:
+            raise StoreError(f"camera {batch.camera_id!r}: a sampled picture could not be encoded; it is left out")
+        content = jpeg.tobytes()
+        sample_id = uuid.uuid4().hex
+        key = f"samples/{batch.camera_id}/{draft.taken_at.astimezone(UTC).date().isoformat()}/{sample_id}.jpg"
+        self._blobs.put(key, content)
+        self._store.add(
+            Sample(
+                id=sample_id,
+                camera_id=batch.camera_id,
+                unit=unit,
+                queue=into,
+                reason=draft.reason,
+                hour_at=batch.hour_at,
+                stratum=draft.stratum,
+                model=batch.model,
+                taken_at=draft.taken_at,
+                probability=probability,
+                blob_key=key,
+                media_type="image/jpeg",
+                width_px=draft.picture.shape[1],
+                height_px=draft.picture.shape[0],
+                size_bytes=len(content),
+                detail=draft.detail,
+            )
+        )
+        self._metrics.samples.labels(batch.camera_id, unit, into).inc()
+
+
+class SampleKeeper:
+    """Deletes pictures whose time is over, that are too many, or that somebody wants gone; leaves a trail."""
+
+    def __init__(self, store: SampleStore, blobs: BlobStore, metrics: Metrics, *, most_bytes: int) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._metrics = metrics
+        self._most_bytes = most_bytes
+
+    def sweep(self, cameras: Sequence[Camera], now: datetime) -> None:
+        """Delete what has been kept long enough, then the oldest until the rest fits; and blobs that no row knows.
+
+        Raises:
+            StoreError: a store did not answer; told as a metric as well, and tried again the next time.
+        """
+        try:
+            self._sweep(cameras, now)
+        except StoreError:
+            self._metrics.sampling_job_failures.inc()
+            raise
+        self._metrics.sampling_job_last_success.set(now.timestamp())
+
+    def delete(self, camera_id: str, day: datetime, *, actor: str, now: datetime) -> int:
+        """Delete a camera's samples of one day, with pictures and all that was said of them; returns how many."""
+        begin = day.replace(hour=0, minute=0, second=0, microsecond=0)
+        deleted = 0
+        while gone := self._store.samples(since=begin, until=begin + timedelta(days=1), camera_ids=[camera_id]):
+            for sample in gone:
+                self._blobs.delete(sample.blob_key)
+            self._store.delete(gone, at=now, actor=actor)
+            self._metrics.samples_deleted.labels("request").inc(len(gone))
+            deleted += len(gone)
+        self._metrics.samples_stored_bytes.set(self._store.stored_bytes())
+        return deleted
+
+    def _sweep(self, cameras: Sequence[Camera], now: datetime) -> None:
+        rules = {camera.id: camera.sampling for camera in cameras if camera.sampling is not None}
+        usual = Sampling(purpose="")  # for cameras that are gone or took their leave back
+        for camera_id in self._store.camera_ids():
+            rule = rules.get(camera_id, usual)
+            while gone := self._store.expired(
+                camera_id,
+                unlabelled_before=now - timedelta(hours=rule.retention_h),
+                labelled_before=now - timedelta(days=rule.labelled_retention_days),
+            ):
+                self._drop(gone, now, "expired")
+        while (excess := self._store.stored_bytes() - self._most_bytes) > 0:
+            gone = []
+            for sample in self._store.oldest_pictures(1000):
+                if excess <= 0:
+                    break
+                gone.append(sample)
+                excess -= sample.size_bytes
+            self._drop(gone, now, "disk")
+        # A picture is written before its row; a crash between leaves it alone.
+        known = {sample.blob_key for sample in self._store.oldest_pictures(10_000)}
+        for blob in list(self._blobs.blobs("samples")):
+            if blob.key not in known and blob.changed_at < now - _HOUR and len(known) < 10_000:
+                self._blobs.delete(blob.key)
+        self._metrics.samples_stored_bytes.set(self._store.stored_bytes())
+
+    def _drop(self, gone: Sequence[Sample], now: datetime, reason: DeletionReason) -> None:
+        for sample in gone:
+            self._blobs.delete(sample.blob_key)
+        self._store.note_pictures_deleted(gone, at=now, actor="retention", reason=reason)
+        self._metrics.samples_deleted.labels(reason).inc(len(gone))
