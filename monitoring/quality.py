@@ -313,22 +313,6 @@ def assisted_precision(
     return Estimate(value, lower, upper, n, n_effective)
 
 
-def cohens_kappa(first: Sequence[str], second: Sequence[str]) -> float | None:
-    """Agreement of two reviewers on the same items beyond chance: 1 full, 0 chance; None without items.
-
-    Source: Cohen 1960. Two who give everything the same verdict agree fully.
-
-    >>> cohens_kappa(["y", "y", "n", "n"], ["y", "n", "n", "n"])
-    0.5
-    """
-    if not first:
-        return None
-    agreed = sum(a == b for a, b in zip(first, second, strict=True)) / len(first)
-    labels = {*first, *second}
-    chance = sum(first.count(label) * second.count(label) for label in labels) / len(first) ** 2
-    return 1.0 if chance == 1 else (agreed - chance) / (1 - chance)
-
-
 def _ratio(
     above: NDArray[np.float64],
     below: NDArray[np.float64],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from footfall.agreement import cohens_kappa
 from monitoring.quality import (
     AuditedClip,
     AuditedFrame,
@@ -14,7 +15,6 @@ from monitoring.quality import (
     audited_recall,
     balance_error,
     calibrate,
-    cohens_kappa,
     reviewed_precision,
     wilson,
 )

@@ -1,0 +1,131 @@
+"""Judging samples over the API."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from footfall.domain import Sample
+
+if TYPE_CHECKING:
+    from fastapi.testclient import TestClient
+
+REVIEW = "/api/v1/review"
+
+
+@pytest.fixture
+def keep(world: Any) -> Callable[..., str]:
+    """Store a sample of an hour ago; returns its id."""
+    taken_at = datetime.now(UTC) - timedelta(hours=1)
+
+    def stored(number: int, **changes: Any) -> str:
+        values: dict[str, Any] = {
+            "id": uuid.UUID(int=number).hex,
+            "camera_id": "gate",
+            "unit": "track",
+            "queue": "random",
+            "hour_at": taken_at.replace(minute=0, second=0, microsecond=0),
+            "stratum": "4",
+            "model": "0123456789ab",
+            "taken_at": taken_at + timedelta(seconds=number),
+            "probability": 0.5,
+            "blob_key": f"samples/gate/day/{number}.jpg",
+            "media_type": "image/jpeg",
+            "width_px": 640,
+            "height_px": 360,
+            "size_bytes": 4,
+            "detail": {"score": 0.9, "views": []},
+        }
+        sample = Sample(**(values | changes))
+        world.services.samples.add(sample)
+        return sample.id
+
+    return stored
+
+
+def say(client: TestClient, sample: str, verdict: str, reviewer: str = "Ada L.") -> Any:
+    return client.post(f"{REVIEW}/labels", json={"sample": sample, "reviewer": reviewer, "verdict": verdict})
+
+
+def following(client: TestClient, reviewer: str = "Ada L.", **params: Any) -> list[str]:
+    answer = client.get(f"{REVIEW}/next", params={"reviewer": reviewer, **params})
+    assert answer.status_code == 200
+    return [item["id"] for item in answer.json()]
+
+
+def test_a_reviewer_goes_through_the_queue_and_may_go_back(client: TestClient, keep: Callable[..., str]) -> None:
+    first, second = keep(1), keep(2)
+    assert following(client) == [first, second]
+    assert say(client, first, "right").status_code == 201
+    assert following(client) == [second]
+    assert following(client, "Bob") == [first, second]
+    undone = client.post(f"{REVIEW}/undo", json={"reviewer": "Ada L."}).json()
+    assert (undone["sample"], undone["undone_at"] is None) == (first, False)
+    assert following(client) == [first, second]
+    assert client.post(f"{REVIEW}/undo", json={"reviewer": "Ada L."}).status_code == 404
+
+
+def test_progress_tells_what_is_missing_and_leaves_the_targeted_queue_out(
+    client: TestClient, keep: Callable[..., str]
+) -> None:
+    for number, verdict in ((1, "right"), (2, "wrong"), (3, "unsure"), (4, None)):
+        sample = keep(number)
+        if verdict:
+            say(client, sample, verdict)
+    say(client, keep(5, queue="targeted", probability=None, reason="uncertain"), "wrong")
+    assert client.get(f"{REVIEW}/progress").json() == [
+        {"camera": "gate", "open": 1, "right": 1, "wrong": 1, "unsure": 1, "missing": 28}
+    ]
+
+
+def test_reviewers_who_differ_are_told_and_the_newest_word_counts(client: TestClient, keep: Callable[..., str]) -> None:
+    samples = [keep(number) for number in range(1, 5)]
+    for sample, ada, bob in zip(samples, "rrww", "rwww", strict=True):
+        for reviewer, letter in (("Ada", ada), ("Bob", bob)):
+            say(client, sample, {"r": "right", "w": "wrong"}[letter], reviewer)
+    answer = client.get(f"{REVIEW}/agreement").json()
+    assert answer["pairs"] == [{"first": "Ada", "second": "Bob", "samples": 4, "kappa": 0.5}]
+    assert answer["conflicts"] == [{"sample": samples[1], "verdicts": {"Ada": "right", "Bob": "wrong"}}]
+    say(client, samples[1], "wrong", "Ada")
+    assert client.get(f"{REVIEW}/agreement").json()["conflicts"] == []
+
+
+def test_everybody_on_a_frame_is_marked_within_the_picture(client: TestClient, keep: Callable[..., str]) -> None:
+    frame = keep(1, unit="frame", stratum="people")
+
+    def mark(boxes: list[list[float]]) -> int:
+        body = {"sample": frame, "reviewer": "Ada", "boxes": boxes}
+        return client.post(f"{REVIEW}/labels", json=body).status_code
+
+    assert mark([[0, 0, 700, 100]]) == 422
+    assert mark([[10, 10, 5, 100]]) == 422
+    assert following(client, "Ada", unit="frame") == [frame]
+    assert mark([[10, 10, 50.5, 100], [600, 300, 640, 360]]) == 201
+    assert following(client, "Ada", unit="frame") == []
+    assert mark([]) == 201  # nobody is there
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"reviewer": "Ada"},
+        {"reviewer": "Ada", "verdict": "right", "boxes": []},
+        {"reviewer": " ", "verdict": "right"},
+        {"reviewer": "Ada", "verdict": "maybe"},
+        {"reviewer": "Ada", "boxes": []},  # the sample is a track
+    ],
+)
+def test_what_nobody_can_mean_is_refused_and_nothing_is_kept(
+    client: TestClient, keep: Callable[..., str], body: dict[str, Any]
+) -> None:
+    sample = keep(1)
+    assert client.post(f"{REVIEW}/labels", json={"sample": sample, **body}).status_code == 422
+    assert following(client, "Ada") == [sample]
+
+
+def test_what_was_deleted_cannot_be_judged(client: TestClient) -> None:
+    assert say(client, uuid.UUID(int=9).hex, "right").status_code == 404
