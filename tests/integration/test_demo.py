@@ -59,8 +59,8 @@ def test_the_demo_tells_how_right_it_counted_and_leaves_nothing_behind(tmp_path:
     )
     assert right is not None, ended.stdout
     assert ended.returncode == (0 if float(right[1]) >= 95 else 1)
-    # A machine that cannot analyse the clean cameras a few times a second says nothing about the counting.
-    keeps_up = all(float(cells(ended.stdout, camera.id)[5]) >= 4 for camera in CAMERAS if not camera.trouble)
+    # Ten a second are asked for; a machine that is too busy for that says nothing about the counting.
+    keeps_up = all(float(cells(ended.stdout, camera.id)[5]) >= 8 for camera in CAMERAS if not camera.trouble)
     assert float(right[1]) >= (95 if keeps_up else 60), ended.stdout
     assert list((tmp_path / "scratch").iterdir()) == []
 
