@@ -84,6 +84,16 @@ class Settings(BaseSettings):
     samples_max_mb: float = Field(
         2000.0, gt=0, description="Sampled pictures take no more room; the oldest go first, those nobody judged before."
     )
+    least_verdicts: int = Field(
+        30, ge=10, le=100_000, description="With fewer verdicts, people or crossings no figure about quality is shown."
+    )
+    quality_window_days: float = Field(
+        28.0, gt=0, le=366, description="Figures about quality rest on samples that are not older."
+    )
+    precision_target: float = Field(0.95, gt=0, lt=1, description="Precision that is promised; alerts compare with it.")
+    monitor_host: str = Field("127.0.0.1", description="Address the monitor listens on; see FOOTFALL_HOST.")
+    monitor_port: int = Field(8601, ge=0, le=65535, description="Port the monitor listens on; 0 picks a free one.")
+    monitor_interval_s: float = Field(300.0, ge=1, le=86400, description="Time between two checks of the monitor.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
     @model_validator(mode="after")
@@ -100,22 +110,18 @@ class Settings(BaseSettings):
                 raise ValueError(f"{name}_file: {path} cannot be read ({type(error).__name__})") from None
         if self.api_token is not None and len(self.api_token.get_secret_value()) < 16:
             raise ValueError("api_token: shorter than 16 characters; make one with `openssl rand -hex 32`")
-        if not self.is_loopback and self.api_token is None:
-            raise ValueError(
-                f"host: {self.host!r} can be reached from other machines, and no token is set; set FOOTFALL_API_TOKEN "
-                "or FOOTFALL_API_TOKEN_FILE, or listen on 127.0.0.1"
-            )
+        for name, host in (("host", self.host), ("monitor_host", self.monitor_host)):
+            if not _is_loopback(host) and self.api_token is None:
+                raise ValueError(
+                    f"{name}: {host!r} can be reached from other machines, and no token is set; set FOOTFALL_API_TOKEN "
+                    "or FOOTFALL_API_TOKEN_FILE, or listen on 127.0.0.1"
+                )
         return self
 
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the service."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return _is_loopback(self.host)
 
     @property
     def sqlalchemy_url(self) -> str:
@@ -133,6 +139,15 @@ class Settings(BaseSettings):
     def models_dir(self) -> Path:
         """Folder of imported models."""
         return self.data_dir / "models"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class _Strict(BaseModel):

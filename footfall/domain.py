@@ -295,6 +295,13 @@ LabelSource = Literal["reviewer", "import", "teacher"]
 
 DeletionReason = Literal["expired", "disk", "request"]
 
+QualityMeasure = Literal[
+    "precision_reviewed", "precision_estimated", "recall_audited", "count_accuracy_audited", "count_balance_error"
+]
+"""What is said about how right the counting is; each has its own way to be measured and its own trust."""
+
+QualityScope = Literal["site", "camera", "line"]
+
 
 @dataclass(frozen=True, slots=True)
 class Population:
@@ -396,6 +403,41 @@ class Deletion:
     reason: DeletionReason
     samples: int
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class QualityEstimate:
+    """How right the counting is in one respect, or how much is missing until that can be said.
+
+    Attributes:
+        camera_id, line: empty where the scope has none.
+        model: first 12 digits of the detector's sha256; empty where figures of several models count together.
+        at: when it was worked out; aware UTC.
+        since, until: of the samples or counts that it rests on; aware UTC.
+        newest_at: of the newest label that it rests on; None without labels.
+        value, lower, upper: in [0, 1]; value None: too little is known; bounds None: this measure has no interval.
+        n: labels, people or crossings that it rests on.
+        missing: how many more are needed until there is a value; 0 with one.
+        population: how many it speaks for, where that is known.
+        definition: what exactly was measured, in one line for people.
+    """
+
+    measure: QualityMeasure
+    scope: QualityScope
+    camera_id: str
+    line: str
+    model: str
+    at: datetime
+    since: datetime
+    until: datetime
+    newest_at: datetime | None
+    value: float | None
+    lower: float | None
+    upper: float | None
+    n: int
+    missing: int
+    population: int | None
+    definition: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,3 +162,26 @@ deletions = Table(
     Column("size_bytes", BigInteger, nullable=False),
     sqlite_autoincrement=True,
 )
+
+quality_estimates = Table(
+    "quality_estimates",
+    metadata,
+    Column("measure", String(32), primary_key=True),
+    Column("scope", String(8), primary_key=True),
+    Column("camera_id", String(64), primary_key=True),
+    Column("line", String(64), primary_key=True),
+    Column("model", String(12), primary_key=True),
+    Column("hour_us", BigInteger, primary_key=True),  # of each hour the newest is kept
+    Column("at_us", BigInteger, nullable=False),
+    Column("since_us", BigInteger, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+    Column("newest_us", BigInteger),
+    Column("value", Float),
+    Column("lower", Float),
+    Column("upper", Float),
+    Column("n", BigInteger, nullable=False),
+    Column("missing", BigInteger, nullable=False),
+    Column("population", BigInteger),
+    Column("definition", Text, nullable=False),
+    Index("ix_quality_estimates_at_us", "at_us"),
+)

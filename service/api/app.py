@@ -9,7 +9,7 @@ from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from footfall import __version__
-from service.api import cameras, counts, events, live, login, probes, review, samples, system, truth
+from service.api import cameras, counts, events, live, login, probes, quality, review, samples, system, truth
 from service.api.auth import Guard, Sessions
 from service.api.problems import add_problem_handlers
 from service.web.pages import add_pages
@@ -61,6 +61,7 @@ def create_app(services: Services, *, now_s: Callable[[], float] = time.time) ->
         counts.router,
         samples.router,
         review.router,
+        quality.router,
         system.router,
     ):
         app.include_router(router)

@@ -1,7 +1,7 @@
 """Judging samples: what is next, what somebody says of it, taking it back, how far all is, how reviewers agree."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final, Self
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -13,10 +13,6 @@ from service.api.samples import SampleAnswer
 from service.api.services import ServicesDep
 
 router = APIRouter(prefix="/api/v1/review", tags=["review"], responses=RESPONSES)
-
-LEAST_VERDICTS: Final = 30
-"""With fewer decided tracks nothing is said about precision: its interval would span a quarter of all."""
-_WINDOW: Final = timedelta(days=28)
 
 Reviewer = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^\S(.*\S)?$", description="Who says it.")]
 Coordinate = Annotated[float, Field(ge=0, le=65536)]
@@ -138,7 +134,7 @@ def undo(who: NewUndo, services: ServicesDep) -> LabelAnswer:
 
 @router.get("/progress", summary="How far the review is")
 def read_progress(services: ServicesDep) -> list[CameraProgress]:
-    """Return what was said of the random tracks of the last 28 days, by camera."""
+    """Return what was said of the random tracks of the window of the figures, by camera."""
     tracks = _random_tracks(services)
     verdicts = newest_verdicts(services.samples.labels([sample.id for sample in tracks]))
     answers = []
@@ -152,7 +148,7 @@ def read_progress(services: ServicesDep) -> list[CameraProgress]:
                 right=said.count("right"),
                 wrong=said.count("wrong"),
                 unsure=said.count("unsure"),
-                missing=max(0, LEAST_VERDICTS - decided),
+                missing=max(0, services.settings.least_verdicts - decided),
             )
         )
     return answers
@@ -160,7 +156,7 @@ def read_progress(services: ServicesDep) -> list[CameraProgress]:
 
 @router.get("/agreement", summary="How reviewers agree")
 def read_agreement(services: ServicesDep) -> AgreementsAnswer:
-    """Compare every two reviewers on the random tracks of the last 28 days that both judged."""
+    """Compare every two reviewers on the random tracks of that window that both judged."""
     verdicts = newest_verdicts(services.samples.labels([sample.id for sample in _random_tracks(services)]))
     reviewers = sorted({reviewer for said in verdicts.values() for reviewer in said})
     pairs = []
@@ -180,7 +176,8 @@ def read_agreement(services: ServicesDep) -> AgreementsAnswer:
 
 def _random_tracks(services: ServicesDep) -> list[Sample]:
     now = datetime.now(UTC)
-    return services.samples.samples(since=now - _WINDOW, until=now, unit="track", queue="random")
+    window = timedelta(days=services.settings.quality_window_days)
+    return services.samples.samples(since=now - window, until=now, unit="track", queue="random")
 
 
 def _check_inside(boxes: list[tuple[float, float, float, float]], sample: Sample) -> None:

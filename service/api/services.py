@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from footfall.config import Settings
     from footfall.stores.blobs import BlobStore
     from footfall.stores.database import Database
+    from footfall.stores.quality import QualityStore
     from footfall.stores.samples import SampleStore
     from footfall.vision.detector import Detector
     from service.fleet import Fleet
@@ -43,6 +44,7 @@ class Services:
     samples: "SampleStore"
     blobs: "BlobStore"
     keeper: "SampleKeeper"
+    quality: "QualityStore"
     config_lock: threading.Lock = field(default_factory=threading.Lock)
     stopping: threading.Event = field(default_factory=threading.Event)
 

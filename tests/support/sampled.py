@@ -7,6 +7,7 @@ from typing import Any
 
 from footfall.stores.blobs import BlobStore
 from footfall.stores.database import Database
+from footfall.stores.quality import QualityStore
 from footfall.stores.samples import SampleStore
 from service.metrics import Metrics
 from service.sampling import SampleKeeper
@@ -21,5 +22,6 @@ def sample_parts(folder: Path, metrics: Metrics, database: Database | None = Non
     return {
         "samples": store,
         "blobs": blobs,
+        "quality": QualityStore(database),
         "keeper": SampleKeeper(store, blobs, metrics, most_bytes=10_000_000),
     }

@@ -72,6 +72,31 @@ if (byId("camera").dataset.simulated !== undefined) {
   }, 3000);
 }
 
+// How right the counting is: figures with their intervals, or how much is missing.
+const MEASURES = {
+  precision_reviewed: "Precision, reviewed", recall_audited: "Recall, audited", count_accuracy_audited: "Count accuracy, audited",
+  precision_estimated: "Precision, estimated", count_balance_error: "In against out, yesterday",
+};
+
+function figure(estimate) {
+  if (estimate.value === null) return `${estimate.missing} more needed`;
+  const between = estimate.lower === null ? "" : ` (${percent(estimate.lower)} to ${percent(estimate.upper)})`;
+  return `${percent(estimate.value)}${between}`;
+}
+
+repeat(async () => {
+  const { checked_at: checkedAt, estimates } = await api("/api/v1/quality");
+  const mine = estimates.filter((each) => each.camera === cameraId);
+  byId("quality").replaceChildren(...mine.map((each) => make("div", { title: `${each.definition}; n = ${each.n}` },
+    make("dt", {}, MEASURES[each.measure] + (each.line ? `, ${each.line}` : "")),
+    make("dd", each.value === null ? { class: "muted" } : {}, figure(each)))));
+  byId("quality-since").textContent = checkedAt ? `checked ${clockText(checkedAt)}` : "";
+  const why = checkedAt ? "Nothing is known yet: allow sampling for this camera and review what was drawn."
+    : "No monitor has checked within a day: start footfall-monitor run.";
+  byId("quality-hint").textContent = mine.length ? "" : why;
+  byId("quality-hint").hidden = mine.length > 0;
+}, 30000);
+
 // Events
 const list = byId("events");
 const known = new Set();

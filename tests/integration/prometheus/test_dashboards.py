@@ -14,6 +14,7 @@ import yaml
 from support.prometheus import ask
 from support.served import ROOT
 
+from monitoring.metrics import MonitorMetrics, quality_metrics
 from service.metrics import Metrics
 
 FOLDER = ROOT / "grafana/dashboards"
@@ -73,10 +74,10 @@ def test_a_dashboard_can_be_provisioned(path: Any) -> None:
 def test_queries_use_only_metrics_that_exist() -> None:
     exist = {
         metric._name + suffix
-        for metric in vars(Metrics()).values()
+        for metric in [*vars(Metrics()).values(), *vars(MonitorMetrics(target=0.95)).values()]
         if hasattr(metric, "_name")
         for suffix in ("", "_total", "_bucket", "_sum", "_count", "_info")
-    }
+    } | set(quality_metrics())
     for query in queries():
         assert set(re.findall(r"footfall_[a-z0-9_]+", query.values[0])) <= exist
 

@@ -13,6 +13,7 @@ import yaml
 from support.prometheus import ask
 from support.served import ROOT
 
+from monitoring.metrics import MonitorMetrics, quality_metrics
 from service.metrics import Metrics
 
 RULES = ROOT / "grafana/alerts/footfall.rules.yaml"
@@ -58,11 +59,11 @@ def test_the_runbook_explains_no_alert_that_does_not_exist() -> None:
 def test_rules_use_only_metrics_that_exist() -> None:
     exist = {
         sample + suffix
-        for metric in vars(Metrics()).values()
+        for metric in [*vars(Metrics()).values(), *vars(MonitorMetrics(target=0.95)).values()]
         if hasattr(metric, "_name")
         for sample in [metric._name]
         for suffix in ("", "_total", "_bucket", "_sum", "_count", "_info")
-    }
+    } | set(quality_metrics())
     recorded = {rule["record"] for rule in rules() if "record" in rule}
     for rule in rules():
         used = set(re.findall(r"[a-z_:]*footfall_[a-z0-9_:]+", rule["expr"]))

@@ -11,6 +11,7 @@ import typer
 
 from footfall.config import CameraSettings, LineSettings, Settings, SiteFile, ZoneSettings
 from footfall.vision.statistics import STATISTIC_NAMES
+from monitoring.metrics import MonitorMetrics, quality_metrics
 from service.metrics import RECONNECT_REASONS, Metrics
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -63,10 +64,12 @@ def commands(group: typer.Typer, prefix: str) -> set[str]:
 
 
 def test_every_command_is_documented_and_no_other() -> None:
+    from monitoring.__main__ import app as monitor_app
     from retrain.__main__ import app as retrain_app
     from service.__main__ import app
 
-    expected = commands(app, "footfall") | commands(retrain_app, "footfall-retrain")
+    expected = commands(app, "footfall") | commands(monitor_app, "footfall-monitor")
+    expected |= commands(retrain_app, "footfall-retrain")
     assert first_cells(section(text("docs/configuration.md"), "## Commands")) == expected
 
 
@@ -74,7 +77,7 @@ def test_every_metric_is_documented_with_type_and_labels_and_no_other() -> None:
     document = text("docs/metrics.md")
     metrics = {name: value for name, value in vars(Metrics()).items() if name != "registry"}
     names = {metric._name + SUFFIX.get(metric._type, "") for metric in metrics.values()}
-    table = document.partition("## Input statistics")[0]
+    table = document.partition("## The monitor")[0]
     assert first_cells(table) == names
     for metric in metrics.values():
         labels = ", ".join(f"`{label}`" for label in metric._labelnames) or "–"
@@ -82,6 +85,15 @@ def test_every_metric_is_documented_with_type_and_labels_and_no_other() -> None:
         assert f"| `{name}` | {metric._type} | {labels} | {metric._documentation} |" in table
     for reason in RECONNECT_REASONS:
         assert f"`{reason}`" in table
+
+
+def test_every_metric_of_the_monitor_is_documented_and_no_other() -> None:
+    table = section(text("docs/metrics.md"), "## The monitor")
+    own = {name: value for name, value in vars(MonitorMetrics(target=0.95)).items() if hasattr(value, "_name")}
+    names = {metric._name + SUFFIX.get(metric._type, "") for metric in own.values()}
+    assert first_cells(table) == names | set(quality_metrics())
+    for name, about in quality_metrics().items():
+        assert f"| `{name}` | {about} |" in table
 
 
 def test_every_statistic_is_documented_and_no_other() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,8 @@ from footfall.agreement import cohens_kappa
 from monitoring.quality import (
     AuditedClip,
     AuditedFrame,
-    Stratum,
+    Estimate,
+    ReviewedTrack,
     assisted_precision,
     audited_count_accuracy,
     audited_recall,
@@ -27,74 +30,109 @@ def test_wilson_agrees_with_published_figures(n: int, lower: float, upper: float
     assert [round(bound, 3) for bound in wilson(0.95, n)] == [lower, upper]
 
 
+Parts = dict[tuple[str, str], tuple[int, int, int]]
+
+
+def precision_of(parts: Parts, **options: Any) -> Estimate | None:
+    """Of (pool, stratum) → population, decided, right."""
+    tracks = [
+        ReviewedTrack(number < right, stratum, pool, population / decided)
+        for (pool, stratum), (population, decided, right) in parts.items()
+        for number in range(decided)
+    ]
+    return reviewed_precision(tracks, {key: each[0] for key, each in parts.items()}, **options)
+
+
 def test_a_stratum_stands_for_its_population_not_for_its_sample() -> None:
-    estimate = reviewed_precision([Stratum(900, 50, 50), Stratum(100, 50, 25)])
+    estimate = precision_of({("gate", "4"): (900, 50, 50), ("gate", "2"): (100, 50, 25)})
     assert estimate is not None
     assert estimate.value == pytest.approx(0.95)
     assert estimate.n == 100
 
 
+def test_a_track_of_a_busy_hour_stands_for_more_and_costs_certainty() -> None:
+    busy = [ReviewedTrack(right=True, weight=9.0)] * 50
+    quiet = [ReviewedTrack(right=False, weight=1.0)] * 50
+    estimate = reviewed_precision(busy + quiet, {("", ""): 10_000})
+    assert estimate is not None
+    assert estimate.value == pytest.approx(0.9)
+    alike = reviewed_precision([ReviewedTrack(right=n < 90) for n in range(100)], {("", ""): 10_000})
+    assert alike is not None
+    kish = (9 + 1) ** 2 / (2 * (9**2 + 1))  # of 100 tracks so many are left
+    assert estimate.n_effective == pytest.approx(kish * alike.n_effective, rel=0.1)
+
+
 def test_with_too_few_verdicts_there_is_no_figure() -> None:
-    assert reviewed_precision([Stratum(1000, 29, 29)]) is None
-    assert reviewed_precision([]) is None
-    assert reviewed_precision([Stratum(1000, 30, 30)]) is not None
+    assert precision_of({("gate", "4"): (1000, 29, 29)}) is None
+    assert precision_of({}) is None
+    assert precision_of({("gate", "4"): (1000, 30, 30)}) is not None
 
 
 def test_no_error_seen_is_not_no_error() -> None:
-    estimate = reviewed_precision([Stratum(10_000, 100, 100)])
+    estimate = precision_of({("gate", "4"): (10_000, 100, 100)})
     assert estimate is not None
     assert estimate.value == 1.0
     assert 0.95 < estimate.lower < 0.98
 
 
 def test_when_everybody_was_reviewed_nothing_is_left_to_doubt() -> None:
-    estimate = reviewed_precision([Stratum(60, 60, 57), Stratum(40, 40, 36)])
+    estimate = precision_of({("gate", "4"): (60, 60, 57), ("gate", "3"): (40, 40, 36)})
     assert estimate is not None
     assert estimate.value == pytest.approx(0.93)
     assert estimate.upper - estimate.lower < 0.01
 
 
 def test_strata_of_which_hardly_anybody_was_drawn_count_with_their_pool() -> None:
-    sampled = [Stratum(100, 40, 40, "sure")]
-    thin = [Stratum(50, 1, 0, "unsure"), Stratum(50, 1, 1, "unsure"), Stratum(100, 0, 0, "unsure")]
-    estimate = reviewed_precision(sampled + thin)
+    thin = {("door", "1"): (50, 5, 0), ("door", "2"): (50, 5, 5), ("door", "3"): (100, 0, 0)}
+    estimate = precision_of({("gate", "4"): (100, 40, 40), **thin})
     assert estimate is not None
     assert estimate.value == pytest.approx((100 * 1.0 + 200 * 0.5) / 300)
+    # A camera with one decided track counts like the largest stratum there is.
+    alone = precision_of({("gate", "4"): (100, 40, 40), ("door", "1"): (100, 1, 0)})
+    assert alone is not None
+    assert 0.5 < alone.value < 1.0
 
 
-def test_impossible_counts_are_refused() -> None:
-    with pytest.raises(ValueError, match="right 3, decided 2, population 9; expected 0 ≤ right ≤ decided ≤ population"):
-        Stratum(9, 2, 3)
+def test_a_track_from_nowhere_is_refused() -> None:
+    with pytest.raises(ValueError, match="pool 'gate', stratum '9': there is no population"):
+        reviewed_precision([ReviewedTrack(right=True, stratum="9", pool="gate")], {("gate", "4"): 9})
 
 
 BANDS = ((8, 3.0), (14, 1.2), (25, 0.4))
 """Tracks an hour in each band of confidence, and how much more often than usual they are wrong."""
 
 
-def fleet(rng: np.random.Generator, error: float, drawn: int) -> tuple[list[Stratum], float]:
-    """Eight cameras, six hours, three bands; errors cluster by camera and hour. Return sample and truth."""
-    sizes, rights = [], []
-    for _ in range(8):
-        camera = rng.gamma(1.0, 1.0)
-        for _ in range(6):
-            hour = rng.gamma(2.0, 0.5)
-            for tracks, worse in BANDS:
-                size = int(rng.poisson(tracks))
-                sizes.append(size)
-                rights.append(int(rng.binomial(size, 1 - min(0.9, error * camera * hour * worse))))
-    population, right = np.array(sizes), np.array(rights)
-    # A systematic sample in random order: each track is as likely as any other.
-    order = rng.permutation(len(population))
-    ends = np.cumsum(population[order])
-    ticks = (np.arange(drawn) + rng.random()) * ends[-1] / drawn
-    taken = np.zeros(len(population), int)
-    np.add.at(taken, order[np.searchsorted(ends, ticks, side="right")], 1)
-    taken = np.minimum(taken, population)
-    strata = [
-        Stratum(int(size), int(take), int(rng.hypergeometric(good, size - good, take)) if take else 0)
-        for size, good, take in zip(population, right, taken, strict=True)
-    ]
-    return strata, right.sum() / population.sum()
+def fleet(rng: np.random.Generator, error: float, drawn: int) -> tuple[list[ReviewedTrack], dict[Any, int], float]:
+    """Eight cameras, twelve hours, three bands; errors cluster by camera and hour, and busy hours are worse.
+
+    Every camera-hour gives the same number of tracks, however many there were: chances differ by hour, as in service.
+
+    Returns:
+        Sample, populations and truth.
+    """
+    hours, slots = 12, drawn / (8 * 12)
+    tracks, populations, right = [], dict[Any, int](), 0
+    for camera in range(8):
+        worse_camera = rng.gamma(1.0, 1.0)
+        start = rng.random()
+        for hour in range(hours):
+            busy = rng.gamma(2.0, 0.5)
+            worse_hour = rng.gamma(2.0, 0.5) * (0.7 + 0.3 * busy)
+            candidates = []
+            for band, (usual, worse_band) in enumerate(BANDS):
+                size = int(rng.poisson(usual * busy))
+                wrong = rng.random(size) < min(0.9, error * worse_camera * worse_hour * worse_band)
+                candidates += [(str(band), not each) for each in wrong]
+                key = f"camera {camera}", str(band)
+                populations[key] = populations.get(key, 0) + size
+                right += size - int(wrong.sum())
+            take = min(len(candidates), int(slots * (hour + 1) + start) - int(slots * hour + start))
+            whole, part = int(slots), slots - int(slots)
+            for index in rng.choice(len(candidates), take, replace=False) if take else ():
+                band_name, is_right = candidates[index]
+                odds = (1 - part) * min(1, whole / len(candidates)) + part * min(1, (whole + 1) / len(candidates))
+                tracks.append(ReviewedTrack(is_right, band_name, f"camera {camera}", 1 / odds))
+    return tracks, populations, right / sum(populations.values())
 
 
 @pytest.mark.parametrize("drawn", [100, 300])
@@ -103,8 +141,8 @@ def test_intervals_of_reviewed_precision_keep_their_word_over_2000_fleets(error:
     rng = np.random.Generator(np.random.PCG64(17))
     hits, differences, widths = 0, [], []
     for _ in range(2000):
-        strata, truth = fleet(rng, error, drawn)
-        estimate = reviewed_precision(strata)
+        tracks, populations, truth = fleet(rng, error, drawn)
+        estimate = reviewed_precision(tracks, populations)
         assert estimate is not None
         hits += estimate.lower <= truth <= estimate.upper
         differences.append(estimate.value - truth)
@@ -197,7 +235,7 @@ def test_a_teacher_helps_as_far_as_it_agrees(agreement: float, *, narrows: bool)
     rng = np.random.Generator(np.random.PCG64(2))
     truth = rng.random(5000) < 0.9
     teacher = np.where(rng.random(5000) < agreement, truth, ~truth).astype(float)
-    alone = reviewed_precision([Stratum(5000, 300, int(truth[:300].sum()))])
+    alone = precision_of({("gate", "4"): (5000, 300, int(truth[:300].sum()))})
     assisted = assisted_precision(truth[:300], teacher[:300], teacher[300:])
     assert alone is not None
     assert assisted is not None

@@ -1,0 +1,109 @@
+"""The command `footfall-monitor`: checks how right the counting is, once or for ever."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+
+from footfall.config import read_settings
+from footfall.errors import FootfallError, SettingsError
+
+EXIT_FAILED = 1
+EXIT_BAD_SETTINGS = 2
+
+app = typer.Typer(
+    help="Says how right a Footfall counts, from what people said of samples.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+DataOption = Annotated[Path | None, typer.Option(help="Folder for the database and models.")]
+
+
+@app.callback()
+def options() -> None:
+    """Options of every command."""
+    # To standard error: standard output belongs to the answer.
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+@app.command()
+def run(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = None,
+    data_dir: DataOption = None,
+) -> None:
+    """Check again and again, and give the figures to Prometheus, until SIGTERM or Ctrl-C."""
+    from monitoring.wiring import Monitor  # noqa: PLC0415  heavy: not for `--help`
+
+    Monitor(read_settings(monitor_host=host, monitor_port=port, data_dir=data_dir)).run()
+
+
+@app.command()
+def check(
+    data_dir: DataOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002  Typer's way
+) -> None:
+    """Check once, keep the figures and print them; for cron, and for the curious."""
+    from monitoring.wiring import Monitor  # noqa: PLC0415  heavy: not for `--help`
+
+    monitor = Monitor(read_settings(data_dir=data_dir))
+    try:
+        found = monitor.checker.check(datetime.now(UTC))
+    finally:
+        monitor.close()
+    if as_json:
+        rows = [
+            {
+                "measure": each.measure,
+                "scope": each.scope,
+                "camera": each.camera_id,
+                "line": each.line,
+                "model": each.model,
+                "value": each.value,
+                "lower": each.lower,
+                "upper": each.upper,
+                "n": each.n,
+                "missing": each.missing,
+                "definition": each.definition,
+            }
+            for each in found
+        ]
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    for each in found:
+        place = " ".join(part for part in (each.scope, each.camera_id, each.line) if part)
+        if each.value is None:
+            typer.echo(f"{place}: {each.measure}: not known, {each.missing} more needed (n={each.n})")
+        else:
+            between = "" if each.lower is None else f" ({each.lower:.1%} to {each.upper:.1%})"
+            typer.echo(f"{place}: {each.measure}: {each.value:.1%}{between}, n={each.n}")
+
+
+def main() -> None:
+    """Run a command; exit 0 done, 1 failed, 2 bad settings."""
+    try:
+        app()
+    except SettingsError as error:
+        print(f"footfall-monitor: {error}", file=sys.stderr)  # noqa: T201  the answer of a command
+        raise SystemExit(EXIT_BAD_SETTINGS) from None
+    except FootfallError as error:
+        print(f"footfall-monitor: {error}", file=sys.stderr)  # noqa: T201  the answer of a command
+        raise SystemExit(EXIT_FAILED) from None
+
+
+if __name__ == "__main__":
+    main()

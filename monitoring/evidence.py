@@ -1,0 +1,161 @@
+"""Reads what people said of samples out of the stores, in the shapes that the estimators want; estimates nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from supervision import box_iou_batch
+
+from footfall.agreement import newest_verdicts, together
+from monitoring.quality import AuditedClip, AuditedFrame, ReviewedTrack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from numpy.typing import NDArray
+
+    from footfall.domain import Population, Sample, SampleLabel
+    from footfall.stores.samples import SampleStore
+
+IOU: Final = 0.5
+
+
+@dataclass(slots=True)
+class CameraEvidence:
+    """What is known of one camera.
+
+    Attributes:
+        populations: band of confidence → tracks there were.
+        reviewed: random tracks with a verdict of right or wrong.
+        scores: of these, mean confidences.
+        drawn: mean confidences and weights of all random tracks, reviewed or not.
+        frames: random frames on which somebody marked everybody.
+        clips: line → clips in which somebody counted.
+    """
+
+    populations: dict[str, int] = field(default_factory=dict)
+    reviewed: list[ReviewedTrack] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    drawn: list[tuple[float, float]] = field(default_factory=list)
+    frames: list[AuditedFrame] = field(default_factory=list)
+    clips: dict[str, list[AuditedClip]] = field(default_factory=dict)
+    verdict_at: datetime | None = None
+    frame_label_at: datetime | None = None
+    clip_label_at: dict[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of a site's cameras in a window of time, with the newest model only.
+
+    Attributes:
+        model: first digits of its sha256; empty when nothing was ever drawn.
+        cameras: those of which something was drawn.
+    """
+
+    model: str
+    cameras: Mapping[str, CameraEvidence]
+
+
+def read_evidence(store: SampleStore, *, since: datetime, until: datetime) -> Evidence:
+    """Read random samples of [since, until) with what was said of them; targeted ones are never read."""
+    tracks = store.samples(since=since, until=until, unit="track", queue="random")
+    frames = store.samples(since=since, until=until, unit="frame", queue="random")
+    clips = store.samples(since=since, until=until, unit="clip", queue="random")
+    populations = store.populations("track", since=since, until=until)
+    model = _newest_model(populations, [*tracks, *frames, *clips])
+    cameras: defaultdict[str, CameraEvidence] = defaultdict(CameraEvidence)
+    for row in populations:
+        if row.model == model:
+            bands = cameras[row.camera_id].populations
+            bands[row.stratum] = bands.get(row.stratum, 0) + row.count
+    _add_tracks(cameras, [each for each in tracks if each.model == model], store)
+    _add_frames(cameras, [each for each in frames if each.model == model], store)
+    _add_clips(cameras, [each for each in clips if each.model == model], store)
+    return Evidence(model, dict(cameras))
+
+
+def _newest_model(populations: Iterable[Population], samples: Iterable[Sample]) -> str:
+    seen = [(row.hour_at, row.model) for row in populations] + [(each.hour_at, each.model) for each in samples]
+    return max(seen)[1] if seen else ""
+
+
+def _add_tracks(cameras: defaultdict[str, CameraEvidence], tracks: Sequence[Sample], store: SampleStore) -> None:
+    labels = _labels_of(store, tracks)
+    verdicts = newest_verdicts([label for said in labels.values() for label in said])
+    for track in tracks:
+        camera = cameras[track.camera_id]
+        assert track.probability is not None
+        weight, score = 1 / track.probability, float(track.detail["score"])
+        camera.drawn.append((score, weight))
+        verdict = together(verdicts.get(track.id, {}).values())
+        # Its hour may have begun before the window, which leaves its population out.
+        if verdict not in {"right", "wrong"} or track.stratum not in camera.populations:
+            continue
+        camera.reviewed.append(ReviewedTrack(verdict == "right", track.stratum, track.camera_id, weight))
+        camera.scores.append(score)
+        camera.verdict_at = _later(camera.verdict_at, [label.at for label in labels[track.id]])
+
+
+def _add_frames(cameras: defaultdict[str, CameraEvidence], frames: Sequence[Sample], store: SampleStore) -> None:
+    labels = _labels_of(store, frames)
+    for frame in frames:
+        newest = _newest(labels.get(frame.id, ()), "boxes")
+        if newest is None or frame.probability is None:
+            continue
+        truth = np.array(newest.content["boxes"], np.float64).reshape(-1, 4)
+        found = np.array([box[:4] for box in frame.detail["boxes"]], np.float64).reshape(-1, 4)
+        matched = _matched(truth, found)
+        cluster = f"{frame.camera_id} {frame.hour_at.isoformat()}"
+        camera = cameras[frame.camera_id]
+        camera.frames.append(AuditedFrame(len(truth), matched, 1 / frame.probability, cluster))
+        camera.frame_label_at = _later(camera.frame_label_at, [newest.at])
+
+
+def _matched(truth: NDArray[np.float64], found: NDArray[np.float64]) -> int:
+    """How many of the true boxes were found, one find for each."""
+    if not len(truth) or not len(found):
+        return 0
+    enough = box_iou_batch(truth, found) >= IOU
+    rows, columns = linear_sum_assignment(enough, maximize=True)
+    return int(enough[rows, columns].sum())
+
+
+def _add_clips(cameras: defaultdict[str, CameraEvidence], clips: Sequence[Sample], store: SampleStore) -> None:
+    labels = _labels_of(store, clips)
+    for clip in clips:
+        newest = _newest(labels.get(clip.id, ()), "presses")
+        if newest is None:
+            continue
+        line, counted = str(clip.detail["line"]), clip.detail["counted"]
+        camera = cameras[clip.camera_id]
+        camera.clips.setdefault(line, []).append(
+            AuditedClip(
+                truth=(int(newest.content["in"]), int(newest.content["out"])),
+                counted=(int(counted["in"]), int(counted["out"])),
+            )
+        )
+        camera.clip_label_at[line] = max(camera.clip_label_at.get(line, newest.at), newest.at)
+
+
+def _labels_of(store: SampleStore, samples: Sequence[Sample]) -> dict[str, list[SampleLabel]]:
+    labels: dict[str, list[SampleLabel]] = {}
+    for label in store.labels([sample.id for sample in samples]):
+        if label.source != "teacher":
+            labels.setdefault(label.sample_id, []).append(label)
+    return labels
+
+
+def _newest(labels: Iterable[SampleLabel], wanted: str) -> SampleLabel | None:
+    """Newest standing label of anybody that says what is wanted."""
+    said = [label for label in labels if wanted in label.content]
+    return said[-1] if said else None
+
+
+def _later(known: datetime | None, times: Iterable[datetime]) -> datetime:
+    return max([*([] if known is None else [known]), *times])

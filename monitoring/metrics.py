@@ -1,0 +1,113 @@
+"""What Prometheus sees of the monitor: figures that are known, and how much is missing of those that are not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, get_args
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from footfall.domain import QualityMeasure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from prometheus_client.core import Metric
+
+    from footfall.domain import QualityEstimate
+
+LABELS: Final = ("scope", "camera", "line", "model")
+ABOUT: Final[dict[QualityMeasure, str]] = {
+    "precision_reviewed": "Share of tracked people that are people, by reviewers' verdicts.",
+    "precision_estimated": "The same by what confidences are worth; an estimate, no verdict.",
+    "recall_audited": "Share of people found, by fully labelled random frames.",
+    "count_accuracy_audited": "1 - |counted - true| / true, by clips that a person counted.",
+    "count_balance_error": "|in - out| / (in + out) of the last whole day.",
+}
+PARTS: Final = {
+    "ratio": "",
+    "lower_ratio": "Lower end of the 95 % interval. ",
+    "upper_ratio": "Upper end of the 95 % interval. ",
+    "samples": "What it rests on: verdicts, people or crossings. ",
+    "missing_samples": "How many more are needed until the figure is given. ",
+    "timestamp_seconds": "Newest label that it rests on; Unix time. ",
+}
+WITHOUT_INTERVAL: Final = frozenset({"precision_estimated", "count_balance_error"})
+
+
+def quality_metrics() -> dict[str, str]:
+    """Name → meaning of every metric that is made from estimates."""
+    return {
+        f"footfall_{measure}_{part}": f"{lead}{ABOUT[measure]}"
+        for measure in get_args(QualityMeasure)
+        for part, lead in PARTS.items()
+        if not (measure in WITHOUT_INTERVAL and part in {"lower_ratio", "upper_ratio"})
+        and not (measure == "count_balance_error" and part in {"timestamp_seconds", "missing_samples"})
+    }
+
+
+class _Quality:
+    """The newest estimates as gauges; what is not known has no series, never a 0."""
+
+    def __init__(self) -> None:
+        self.estimates: Sequence[QualityEstimate] = ()
+
+    def collect(self) -> Iterator[Metric]:
+        families = {
+            name: GaugeMetricFamily(name, about, labels=list(LABELS)) for name, about in quality_metrics().items()
+        }
+        for estimate in self.estimates:
+            labels = [estimate.scope, estimate.camera_id, estimate.line, estimate.model]
+            values = {
+                "ratio": estimate.value,
+                "lower_ratio": estimate.lower,
+                "upper_ratio": estimate.upper,
+                "samples": estimate.n,
+                "missing_samples": estimate.missing,
+                "timestamp_seconds": None if estimate.newest_at is None else estimate.newest_at.timestamp(),
+            }
+            for part, value in values.items():
+                family = families.get(f"footfall_{estimate.measure}_{part}")
+                if family is not None and value is not None:
+                    family.add_metric(labels, value)
+        yield from families.values()
+
+
+class MonitorMetrics:
+    """Every metric of the monitor.
+
+    Args:
+        target: precision that is promised.
+    """
+
+    def __init__(self, *, target: float) -> None:
+        self.registry = CollectorRegistry(auto_describe=True)
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self.precision_target = Gauge(
+            "footfall_precision_target_ratio", "Precision that is promised.", registry=self.registry
+        )
+        self.precision_target.set(target)
+        self.last_check = Gauge(
+            "footfall_monitor_last_check_timestamp_seconds",
+            "When the monitor last finished a check; Unix time.",
+            registry=self.registry,
+        )
+        self.check_failures = Counter(
+            "footfall_monitor_check_failures", "Checks that could not be finished.", registry=self.registry
+        )
+        self.check_seconds = Gauge(
+            "footfall_monitor_check_seconds", "Duration of the last check.", registry=self.registry
+        )
+        self._quality = _Quality()
+        self.registry.register(self._quality)
+
+    def show(self, estimates: Sequence[QualityEstimate]) -> None:
+        """Show these in place of earlier ones."""
+        self._quality.estimates = tuple(estimates)
+
+    def render(self) -> bytes:
+        """Return the text exposition of all metrics."""
+        return generate_latest(self.registry)
