@@ -294,6 +294,64 @@ def camera() -> dashboard.Dashboard:
     return with_panels(built, panels)
 
 
+def quality() -> dashboard.Dashboard:
+    """How right is it?"""
+    built = board("footfall-quality", "Footfall · Quality", "How right is it, and how sure is that?", one_camera=False)
+    site = '{scope="site"}'
+    cameras = f'{{scope="camera", {CAMERA}}}'
+
+    def with_interval(title: str, measure: str, about: str) -> timeseries.Panel:
+        return graph(
+            title,
+            target(f"footfall_{measure}_ratio{cameras}", "{{camera}}"),
+            target(f"footfall_{measure}_lower_ratio{cameras}", "{{camera}} at least"),
+            target(f"footfall_{measure}_upper_ratio{cameras}", "{{camera}} at most"),
+            unit="percentunit",
+            about=about,
+        ).max(1)
+
+    unknown = "Absent until enough people have judged enough samples: see what is missing below."
+    panels = [
+        figure("Precision of the site", f"footfall_precision_reviewed_ratio{site}", unit="percentunit", about=unknown),
+        figure(
+            "At least", f"footfall_precision_reviewed_lower_ratio{site}", unit="percentunit", about="95 % interval."
+        ),
+        figure("At most", f"footfall_precision_reviewed_upper_ratio{site}", unit="percentunit", about="95 % interval."),
+        figure("Verdicts", f"footfall_precision_reviewed_samples{site}"),
+        figure("Recall of the site", f"footfall_recall_audited_ratio{site}", unit="percentunit", about=unknown),
+        figure("Seconds since the last check", "time() - footfall_monitor_last_check_timestamp_seconds", unit="s"),
+        with_interval("Precision by camera", "precision_reviewed", f"By reviewers' verdicts, 95 % interval. {unknown}"),
+        with_interval("Recall by camera", "recall_audited", f"By fully labelled frames, 95 % interval. {unknown}"),
+        graph(
+            "Precision, estimated",
+            target(f"footfall_precision_estimated_ratio{cameras}", "{{camera}}"),
+            unit="percentunit",
+            about="By what confidences are worth; an estimate, no verdict.",
+        ),
+        graph(
+            "Count accuracy by line",
+            target(f"footfall_count_accuracy_audited_ratio{{{CAMERA}}}", "{{camera}} {{line}}"),
+            target(f"footfall_count_accuracy_audited_lower_ratio{{{CAMERA}}}", "{{camera}} {{line}} at least"),
+            unit="percentunit",
+            about="By clips that a person counted.",
+        ),
+        graph(
+            "In against out of the last day",
+            target(f"footfall_count_balance_error_ratio{{{CAMERA}}}", "{{camera}} {{line}}"),
+            unit="percentunit",
+            about="What comes in must go out; what errs on both sides alike does not show.",
+        ),
+        graph(
+            "What the pictures look like",
+            target(f'footfall_input_statistic{{{CAMERA}, statistic="luminance"}}', "{{camera}} brightness"),
+            target(f'footfall_input_statistic{{{CAMERA}, statistic="contrast"}}', "{{camera}} contrast"),
+        ),
+        rows("Verdicts missing", f"footfall_precision_reviewed_missing_samples{cameras}", span=HALF),
+        rows("People to be marked, missing", f"footfall_recall_audited_missing_samples{cameras}", span=HALF),
+    ]
+    return with_panels(built, panels)
+
+
 def with_panels(built: dashboard.Dashboard, panels: list[object]) -> dashboard.Dashboard:
     """Lay panels out from left to right."""
     for panel in panels:
@@ -303,7 +361,12 @@ def with_panels(built: dashboard.Dashboard, panels: list[object]) -> dashboard.D
 
 def dashboards() -> dict[str, str]:
     """File name → JSON."""
-    made = {"operations.json": operations(), "footfall.json": business(), "camera.json": camera()}
+    made = {
+        "operations.json": operations(),
+        "footfall.json": business(),
+        "quality.json": quality(),
+        "camera.json": camera(),
+    }
     return {
         name: json.dumps(json.loads(JSONEncoder(sort_keys=True).encode(each.build())), indent=1, sort_keys=True) + "\n"
         for name, each in made.items()

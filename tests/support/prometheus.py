@@ -24,13 +24,17 @@ def ask(url: str, path: str, **query: str) -> Any:
 
 
 @contextmanager
-def running(folder: Path, target: str, rules: str) -> Iterator[str]:
-    """A Prometheus that scrapes `target` (host:port) and evaluates `rules` every second; gives its address."""
+def running(folder: Path, target: str, rules: str, monitor: str | None = None) -> Iterator[str]:
+    """A Prometheus that scrapes `target` and `monitor` (host:port) and evaluates `rules` every second; its address."""
     (folder / "footfall.rules.yaml").write_text(rules)
     configuration = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": ["footfall.rules.yaml"],
-        "scrape_configs": [{"job_name": "footfall", "static_configs": [{"targets": [target]}]}],
+        "scrape_configs": [
+            {"job_name": job, "static_configs": [{"targets": [address]}]}
+            for job, address in (("footfall", target), ("footfall-monitor", monitor))
+            if address
+        ],
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration))
     with socket.socket() as probe:

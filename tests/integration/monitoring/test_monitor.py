@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from support.monitored import monitored
 from support.reviewed import MODEL, Reviewed
 from support.served import ROOT
 
@@ -195,18 +196,13 @@ def test_the_command_checks_once_and_serves_until_it_is_stopped(tmp_path: Path) 
     assert found["precision_reviewed", "camera"]["value"] == pytest.approx(0.95)
     said = subprocess.run([*command, "check"], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     assert "camera gate: precision_reviewed: 95.0% (" in said.stdout
-    with subprocess.Popen(
-        [*command, "run", "--port", "0"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
-    ) as running:
-        assert running.stderr is not None
-        address = json.loads(running.stderr.readline())["metrics"]
+    with monitored(tmp_path) as address:
         deadline = datetime.now(UTC) + timedelta(seconds=20)
         text = ""
-        try:
-            while "footfall_precision_reviewed_ratio{" not in text and datetime.now(UTC) < deadline:
-                with contextlib.suppress(urllib.error.URLError), urllib.request.urlopen(address, timeout=5) as answer:
-                    text = answer.read().decode()
-        finally:
-            running.terminate()
+        while "footfall_precision_reviewed_ratio{" not in text and datetime.now(UTC) < deadline:
+            with (
+                contextlib.suppress(urllib.error.URLError),
+                urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as answer,
+            ):
+                text = answer.read().decode()
         assert "footfall_precision_reviewed_ratio{" in text
-        assert running.wait(15) == 0

@@ -1,13 +1,19 @@
-"""A real Prometheus with our rules, on a service that counts a drawn scene."""
+"""A real Prometheus with our rules, on a service that counts a drawn scene and a monitor of what people said of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from support.monitored import monitored
 from support.prometheus import running
+from support.reviewed import Reviewed
 from support.served import ROOT, Served
+
+from footfall.domain import Coverage, Crossing, event_id
+from footfall.stores.database import Database
 
 CAMERA = {
     "id": "gate",
@@ -17,14 +23,40 @@ CAMERA = {
 }
 
 
+def review(data_dir: Path) -> None:
+    """People judged what was sampled of the camera, and yesterday it was watched all day."""
+    now = datetime.now(UTC)
+    database = Database(f"sqlite:///{data_dir / 'footfall.db'}")
+    reviewed = Reviewed(database, now)
+    reviewed.population(1000)
+    reviewed.tracks(98, 2)
+    boxes = [[100.0 * n, 10.0, 100.0 * n + 40, 110.0] for n in range(5)]
+    for hour in range(8):
+        reviewed.frame(boxes, boxes[: 4 + hour % 2], hours_ago=hour, probability=0.1)
+        reviewed.clip((4, 3), (4, 3 - hour % 2), hours_ago=hour)
+    yesterday = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    database.store(
+        [
+            *(Coverage("gate", yesterday + timedelta(minutes=n), 60.0, 300) for n in range(1440)),
+            *(
+                Crossing(event_id("y", "gate", n), "gate", "door", "in" if n % 2 else "out", yesterday, n)
+                for n in range(50)
+            ),
+        ]
+    )
+    database.close()
+
+
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory, figure_model: Path) -> Iterator[str]:
     """Its address. Rules look at minutes where a test has seconds: their windows are shortened."""
     folder = tmp_path_factory.mktemp("prometheus")
     rules = (ROOT / "grafana/alerts/footfall.rules.yaml").read_text()
     rules = rules.replace("interval: 30s", "interval: 1s").replace("[5m]", "[15s]")
-    with (
-        Served(folder / "service", [CAMERA], figure_model) as served,
-        running(folder, served.url.removeprefix("http://"), rules) as url,
-    ):
-        yield url
+    with Served(folder / "service", [CAMERA], figure_model) as served:
+        review(folder / "service/data")
+        with (
+            monitored(folder / "service/data") as monitor,
+            running(folder, served.url.removeprefix("http://"), rules, monitor) as url,
+        ):
+            yield url
