@@ -86,7 +86,9 @@ function figure(estimate) {
 
 repeat(async () => {
   const { checked_at: checkedAt, estimates } = await api("/api/v1/quality");
-  const mine = estimates.filter((each) => each.camera === cameraId);
+  const order = Object.keys(MEASURES);
+  const mine = estimates.filter((each) => each.camera === cameraId)
+    .sort((a, b) => order.indexOf(a.measure) - order.indexOf(b.measure));
   byId("quality").replaceChildren(...mine.map((each) => make("div", { title: `${each.definition}; n = ${each.n}` },
     make("dt", {}, MEASURES[each.measure] + (each.line ? `, ${each.line}` : "")),
     make("dd", each.value === null ? { class: "muted" } : {}, figure(each)))));
