@@ -12,6 +12,7 @@ RUN pip install --no-cache-dir --require-hashes --requirement requirements/serve
 COPY pyproject.toml README.md LICENSE ./
 COPY footfall footfall
 COPY service service
+COPY monitoring monitoring
 RUN pip install --no-cache-dir --no-deps --no-build-isolation . \
     && useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin footfall \
     && install --directory --owner footfall --mode 0700 /data

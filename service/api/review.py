@@ -100,7 +100,7 @@ def list_next(
     unit: SampleUnit = "track",
     queue: SampleQueue = "random",
     camera: Annotated[str | None, Query(pattern=NAME_PATTERN)] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 10,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 10,
 ) -> list[SampleAnswer]:
     """Return what this reviewer has not judged and whose picture is still there, oldest first."""
     cameras = None if camera is None else [camera]

@@ -52,6 +52,10 @@ def add_pages(
         found = camera(camera_id)
         return page("camera.html", camera=found, url_masked=redact_url(found.url))
 
+    @app.get("/review", include_in_schema=False)
+    def review() -> HTMLResponse:
+        return page("review.html", cameras=sorted(cameras(), key=lambda each: each.id))
+
     @app.get("/login", include_in_schema=False)
     def login() -> HTMLResponse:
         return page("login.html")
