@@ -15,6 +15,7 @@ from service.commands.degrade import degrade
 from service.commands.demo import demo
 from service.commands.evaluate import evaluate
 from service.commands.models import models_app
+from service.commands.samples import samples_app
 from service.commands.serve import check_config, serve, up
 from service.commands.sim import sim_app
 from service.logs import set_up_logs
@@ -37,6 +38,7 @@ app.command()(degrade)
 app.command("check-config")(check_config)
 app.add_typer(cameras_app, name="cameras")
 app.add_typer(models_app, name="models")
+app.add_typer(samples_app, name="samples")
 app.add_typer(sim_app, name="sim")
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from footfall import __version__
-from service.api import cameras, counts, events, live, login, probes, quality, review, samples, system, truth
+from service.api import cameras, counts, events, labelsets, live, login, probes, quality, review, samples, system, truth
 from service.api.auth import Guard, Sessions
 from service.api.problems import add_problem_handlers
 from service.web.pages import add_pages
@@ -51,6 +52,7 @@ def create_app(services: Services, *, now_s: Callable[[], float] = time.time) ->
     app.state.ready_limiter = CapacityLimiter(2)
     app.state.login_limiter = CapacityLimiter(1)
     app.state.probe_limiter = CapacityLimiter(probes.MAX_PROBES)
+    app.state.labelset_lock = Lock()
     add_problem_handlers(app)
     for router in (
         probes.router,
@@ -61,6 +63,7 @@ def create_app(services: Services, *, now_s: Callable[[], float] = time.time) ->
         counts.router,
         samples.router,
         review.router,
+        labelsets.router,
         quality.router,
         system.router,
     ):
