@@ -97,6 +97,8 @@ class Sampling:
         purpose: why; shown wherever the samples are.
         tracks_per_day, frames_per_day: random ones, for the estimates.
         targeted_per_day: tracks worth a look, for training.
+        clips_per_day: films around a line, at random times; none without a line.
+        clip_s: length of a clip; seconds.
         retention_h: how long a picture without a label is kept.
         labelled_retention_days: how long any picture is kept.
     """
@@ -107,6 +109,8 @@ class Sampling:
     targeted_per_day: int = 20
     retention_h: float = 72.0
     labelled_retention_days: float = 30.0
+    clips_per_day: int = 2
+    clip_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,7 +340,8 @@ class Sample:
         size_bytes: of the blob.
         detail: what was found in it, by unit, in pixels of the stored picture. track: `score`, `views` (each `x0`,
             `width`, `box` in the contact sheet); frame: `threshold`, `boxes` (x0, y0, x1, y1, score); clip: `line`,
-            `start`, `end`, `seconds`, `counted` (`in`, `out`), `crossings` (`at_s`, `direction`).
+            `start`, `end` (shares of width and height), `seconds`, `fps`, `counted` (`in`, `out`), `crossings` (`at_s`,
+            `direction`).
         picture_deleted_at: when the blob was deleted; the row stays, as estimates rest on it.
     """
 
@@ -376,6 +381,7 @@ class SampleLabel:
         number: given by the store; 0 before.
         content: by unit. track: `verdict`; frame: `boxes` (x0, y0, x1, y1 in pixels); clip: `in`, `out`, `presses`.
         undone_at: when it was taken back.
+        key: of whoever sends it, at most 32 characters: the same key again is the same label; None has no such key.
     """
 
     sample_id: str
@@ -385,6 +391,7 @@ class SampleLabel:
     content: Mapping[str, Any]
     number: int = 0
     undone_at: datetime | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

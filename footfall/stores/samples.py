@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -180,25 +181,28 @@ class SampleStore:
     # Labels
 
     def add_label(self, label: SampleLabel) -> SampleLabel:
-        """Store what somebody says; returns it with its number.
+        """Store what somebody says; returns it with its number. The same key again changes nothing.
 
         Raises:
             UnknownRecordError: there is no such sample.
         """
         self.sample(label.sample_id)
+        row = {
+            "sample_id": label.sample_id,
+            "reviewer": label.reviewer,
+            "at_us": to_us(label.at),
+            "source": label.source,
+            "content": dict(label.content),
+            "key": label.key,
+        }
         with self._database.transaction() as connection:
-            result = connection.execute(
-                sa.insert(sample_labels).values(
-                    sample_id=label.sample_id,
-                    reviewer=label.reviewer,
-                    at_us=to_us(label.at),
-                    source=label.source,
-                    content=dict(label.content),
-                )
-            )
-            key = result.inserted_primary_key
-        number = int(key[0]) if key is not None else 0
-        return SampleLabel(label.sample_id, label.reviewer, label.at, label.source, label.content, number)
+            if label.key is None:
+                result = connection.execute(sa.insert(sample_labels).values(row))
+                number = result.inserted_primary_key
+                return dataclasses.replace(label, number=int(number[0]) if number is not None else 0)
+            connection.execute(self._database.insert(sample_labels).values(row).on_conflict_do_nothing())
+            stored = sa.select(sample_labels).where(sample_labels.c.key == label.key)
+            return _label(connection.execute(stored).mappings().one())
 
     def undo_last(self, reviewer: str, *, at: datetime) -> SampleLabel | None:
         """Take back the newest label of a reviewer that still stands; None when there is none."""
@@ -217,6 +221,23 @@ class SampleStore:
                 sa.update(sample_labels).where(columns.number == row["number"]).values(undone_us=to_us(at))
             )
         return _label({**row, "undone_us": to_us(at)})
+
+    def undo(self, reviewer: str, number: int, *, at: datetime) -> SampleLabel:
+        """Take back one label of a reviewer; one that was taken back before stays as it is.
+
+        Raises:
+            UnknownRecordError: this reviewer has no label of this number.
+        """
+        columns = sample_labels.c
+        mine = sa.and_(columns.reviewer == reviewer, columns.number == number)
+        with self._database.transaction() as connection:
+            connection.execute(
+                sa.update(sample_labels).where(mine, columns.undone_us.is_(None)).values(undone_us=to_us(at))
+            )
+            row = connection.execute(sa.select(sample_labels).where(mine)).mappings().one_or_none()
+        if row is None:
+            raise UnknownRecordError(f"label {number} of {reviewer!r}: is not there; nothing was taken back")
+        return _label(row)
 
     def labels(self, sample_ids: Sequence[str], *, with_undone: bool = False) -> list[SampleLabel]:
         """Return the labels of samples in the order they were given; those taken back only when asked for."""
@@ -242,8 +263,8 @@ class SampleStore:
 
     def oldest_pictures(self, limit: int) -> list[Sample]:
         """Return samples whose picture is still there, those without a label first, then the oldest."""
-        columns, labels = samples.c, sample_labels.c
-        is_labelled = sa.exists().where(labels.sample_id == columns.id, labels.undone_us.is_(None))
+        columns = samples.c
+        is_labelled = _is_labelled()
         query = (
             sa.select(samples)
             .where(columns.picture_deleted_us.is_(None))
@@ -255,8 +276,8 @@ class SampleStore:
 
     def expired(self, camera_id: str, *, unlabelled_before: datetime, labelled_before: datetime) -> list[Sample]:
         """Return a camera's samples whose picture has been kept long enough, at most `MAX_ROWS`."""
-        columns, labels = samples.c, sample_labels.c
-        is_labelled = sa.exists().where(labels.sample_id == columns.id, labels.undone_us.is_(None))
+        columns = samples.c
+        is_labelled = _is_labelled()
         query = (
             sa.select(samples)
             .where(
@@ -310,6 +331,12 @@ class SampleStore:
                 )
                 for row in connection.execute(query).mappings()
             ]
+
+
+def _is_labelled() -> sa.Exists:
+    """Whether a person said something of the sample: a teacher's word lengthens no picture's life."""
+    labels = sample_labels.c
+    return sa.exists().where(labels.sample_id == samples.c.id, labels.undone_us.is_(None), labels.source != "teacher")
 
 
 def _trail(
@@ -366,4 +393,5 @@ def _label(row: Any) -> SampleLabel:  # noqa: ANN401  a row of `sample_labels`
         content=row["content"],
         number=row["number"],
         undone_at=None if undone_us is None else from_us(undone_us),
+        key=row["key"],
     )

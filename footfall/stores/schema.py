@@ -146,7 +146,9 @@ sample_labels = Table(
     Column("source", String(8), nullable=False),
     Column("content", JSON, nullable=False),
     Column("undone_us", BigInteger),
+    Column("key", String(32)),
     Index("ix_sample_labels_sample_id_reviewer", "sample_id", "reviewer"),
+    Index("ix_sample_labels_key", "key", unique=True),
     sqlite_autoincrement=True,
 )
 

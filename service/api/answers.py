@@ -35,6 +35,8 @@ class SamplingAnswer(BaseModel):
     tracks_per_day: int
     frames_per_day: int
     targeted_per_day: int
+    clips_per_day: int
+    clip_s: float
     retention_h: float
     labelled_retention_days: float
 

@@ -22,6 +22,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
 
 from service.api.problems import ProblemError, problem_response
+from service.labelsets import MAX_ARCHIVE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,12 +39,14 @@ PUBLIC_PATHS: Final = frozenset(
 COOKIE: Final = "footfall_session"
 SESSION_S: Final = 30 * 86400
 MAX_BODY_BYTES: Final = 1_000_000
+_ZIP_BYTES: Final = {"/api/v1/review/import": MAX_ARCHIVE_BYTES}
+"""Where a zip file is the body, and how large it may be. No form of another site can send `application/zip`."""
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _MAX_ENDED: Final = 10_000
 
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src blob:; connect-src 'self'; "
         "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -174,11 +177,12 @@ class Guard:
         path = scope["path"]
         secured = _with_headers(send, cache="no-cache" if path.startswith("/static/") else "no-store")
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > MAX_BODY_BYTES:
-            await _too_large(path)(scope, receive, secured)
+        most = _ZIP_BYTES.get(path, MAX_BODY_BYTES)
+        if not length.isdigit() or int(length) > most:
+            await _too_large(path, most)(scope, receive, secured)
             return
         try:
-            await self._app(scope, _capped(receive), watch)
+            await self._app(scope, _capped(receive, most), watch)
         except ClientDisconnect:
             return
         except Exception as error:  # noqa: BLE001  the last place where an answer can be given
@@ -225,6 +229,8 @@ def _check_origin(scope: Scope, headers: Headers, host: str, *, must_be_shown: b
         return None
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+    if has_body and scope["path"] in _ZIP_BYTES:
+        return None if kind == "application/zip" else _Refusal(415, "Content-Type: expected application/zip")
     if has_body and kind != "application/json" and not kind.endswith("+json"):
         return _Refusal(415, "Content-Type: expected application/json")
     return None
@@ -257,22 +263,23 @@ def _with_headers(send: Send, *, cache: str = "no-store") -> Send:
     return secured
 
 
-def _capped(receive: Receive) -> Receive:
+def _capped(receive: Receive, most: int) -> Receive:
     read = 0
 
     async def capped() -> Message:
         nonlocal read
         message = await receive()
         read += len(message.get("body", b""))
-        if read > MAX_BODY_BYTES:  # a body without Content-Length
-            raise ProblemError(413, _SIZE_DETAIL)
+        if read > most:  # a body without Content-Length
+            raise ProblemError(413, _too_large_detail(most))
         return message
 
     return capped
 
 
-_SIZE_DETAIL: Final = f"the body is larger than {MAX_BODY_BYTES} bytes; send less"
+def _too_large_detail(most: int) -> str:
+    return f"the body is larger than {most} bytes; send less"
 
 
-def _too_large(path: str) -> Response:
-    return problem_response(413, _SIZE_DETAIL, path, headers={"Connection": "close"})
+def _too_large(path: str, most: int) -> Response:
+    return problem_response(413, _too_large_detail(most), path, headers={"Connection": "close"})

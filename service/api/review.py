@@ -1,13 +1,13 @@
 """Judging samples: what is next, what somebody says of it, taking it back, how far all is, how reviewers agree."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Self
+from typing import Annotated, Any, Final, Self
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from footfall.agreement import cohens_kappa, newest_verdicts, together
-from footfall.domain import NAME_PATTERN, Sample, SampleLabel, SampleQueue, SampleUnit, Verdict
+from footfall.domain import NAME_PATTERN, Direction, Sample, SampleLabel, SampleQueue, SampleUnit, Verdict
 from service.api.problems import RESPONSES, ProblemError, invalid
 from service.api.samples import SampleAnswer
 from service.api.services import ServicesDep
@@ -16,10 +16,24 @@ router = APIRouter(prefix="/api/v1/review", tags=["review"], responses=RESPONSES
 
 Reviewer = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^\S(.*\S)?$", description="Who says it.")]
 Coordinate = Annotated[float, Field(ge=0, le=65536)]
+_CLIP_SLACK_S: Final = 1.0
+"""A film is shown until its last picture has been seen for its time, which players tell differently."""
+
+
+Key = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="Made by the client, so that a repeat is known.")]
+
+
+class Press(BaseModel):
+    """Somebody crossed the line of a clip."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    at_s: float = Field(ge=0, le=86400, description="Seconds since the clip began.")
+    direction: Direction
 
 
 class NewLabel(BaseModel):
-    """What somebody says of a sample: a verdict of a track, or everybody on a frame."""
+    """What somebody says of a sample: a verdict of a track, everybody on a frame, or every crossing in a clip."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -29,11 +43,13 @@ class NewLabel(BaseModel):
     boxes: list[tuple[Coordinate, Coordinate, Coordinate, Coordinate]] | None = Field(
         None, max_length=1000, description="Of a frame: x0, y0, x1, y1 of everybody, in pixels; may be empty."
     )
+    presses: list[Press] | None = Field(None, max_length=10_000, description="Of a clip: crossings; may be empty.")
+    key: Key | None = None
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if (self.verdict is None) == (self.boxes is None):
-            raise ValueError("verdict, boxes: exactly one of them is expected")
+    def _one_of_them(self) -> Self:
+        if [self.verdict, self.boxes, self.presses].count(None) != 2:
+            raise ValueError("verdict, boxes, presses: exactly one of them is expected")
         for x0, y0, x1, y1 in self.boxes or ():
             if x1 <= x0 or y1 <= y0:
                 raise ValueError("boxes: one ends before it begins; expected x0 < x1 and y0 < y1")
@@ -48,14 +64,17 @@ class LabelAnswer(BaseModel):
     reviewer: str
     at: datetime
     undone_at: datetime | None
+    counted: dict[Direction, int] | None = Field(None, description="Of a clip: what the system counted.")
+    crossings: list[Press] | None = Field(None, description="Of a clip: when the system saw them.")
 
 
 class NewUndo(BaseModel):
-    """Whose newest label is taken back."""
+    """Whose label is taken back: the newest, or the one of this number."""
 
     model_config = ConfigDict(extra="forbid")
 
     reviewer: Reviewer
+    label: int | None = Field(None, ge=1, description="Its number; without it the newest that stands.")
 
 
 class CameraProgress(BaseModel):
@@ -102,31 +121,37 @@ def list_next(
     camera: Annotated[str | None, Query(pattern=NAME_PATTERN)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 10,
 ) -> list[SampleAnswer]:
-    """Return what this reviewer has not judged and whose picture is still there, oldest first."""
+    """Return what this reviewer has not judged and whose picture is still there, oldest first.
+
+    What the system counted in a clip is told when somebody has counted.
+    """
     cameras = None if camera is None else [camera]
     found = services.samples.open_samples(unit, queue, reviewer=reviewer, camera_ids=cameras, limit=limit)
-    return [SampleAnswer.of(sample) for sample in found]
+    return [SampleAnswer.of(sample, is_told=False) for sample in found]
 
 
 @router.post("/labels", status_code=201, summary="Say what a sample is")
 def add_label(label: NewLabel, services: ServicesDep) -> LabelAnswer:
-    """Keep a verdict or a frame's boxes; to change one's mind is to say it again."""
+    """Keep a verdict, a frame's boxes or a clip's crossings; to change one's mind is to say it again.
+
+    The same `key` again is the same label, so a client that got no answer may ask again.
+    """
     sample = services.samples.sample(label.sample)
-    wanted: dict[str, SampleUnit] = {"verdict": "track", "boxes": "frame"}
-    given = "verdict" if label.verdict is not None else "boxes"
-    if sample.unit != wanted[given]:
-        raise invalid(given, f"is said of a {wanted[given]}, this sample is a {sample.unit}; it was not kept")
-    if label.boxes is not None:
-        _check_inside(label.boxes, sample)
-    content = {"verdict": label.verdict} if label.boxes is None else {"boxes": [list(box) for box in label.boxes]}
-    kept = services.samples.add_label(SampleLabel(label.sample, label.reviewer, datetime.now(UTC), "reviewer", content))
-    return _answer(kept)
+    content = _content(label, sample)
+    now = datetime.now(UTC)
+    kept = services.samples.add_label(
+        SampleLabel(label.sample, label.reviewer, now, "reviewer", content, key=label.key)
+    )
+    return _answer(kept, sample)
 
 
-@router.post("/undo", summary="Take back one's newest label")
+@router.post("/undo", summary="Take back a label of one's own")
 def undo(who: NewUndo, services: ServicesDep) -> LabelAnswer:
-    """Mark the reviewer's newest standing label as taken back; 404 when there is none."""
-    undone = services.samples.undo_last(who.reviewer, at=datetime.now(UTC))
+    """Mark a label of the reviewer as taken back; 404 when there is none. One of a number may be sent again."""
+    now = datetime.now(UTC)
+    if who.label is not None:
+        return _answer(services.samples.undo(who.reviewer, who.label, at=now))
+    undone = services.samples.undo_last(who.reviewer, at=now)
     if undone is None:
         raise ProblemError(404, "this reviewer has no label that could be taken back")
     return _answer(undone)
@@ -180,17 +205,42 @@ def _random_tracks(services: ServicesDep) -> list[Sample]:
     return services.samples.samples(since=now - window, until=now, unit="track", queue="random")
 
 
+def _content(label: NewLabel, sample: Sample) -> dict[str, Any]:
+    given: dict[SampleUnit, tuple[str, object]] = {
+        "track": ("verdict", label.verdict),
+        "frame": ("boxes", label.boxes),
+        "clip": ("presses", label.presses),
+    }
+    (unit, name) = next((unit, name) for unit, (name, value) in given.items() if value is not None)
+    if sample.unit != unit:
+        raise invalid(name, f"is said of a {unit}, this sample is a {sample.unit}; it was not kept")
+    if label.boxes is not None:
+        _check_inside(label.boxes, sample)
+        return {"boxes": [list(box) for box in label.boxes]}
+    if label.presses is not None:
+        seconds = float(sample.detail["seconds"])
+        if any(press.at_s > seconds + _CLIP_SLACK_S for press in label.presses):
+            raise invalid("presses", f"one is after the end of the clip of {seconds:g} s; nothing was kept")
+        presses = [press.model_dump() for press in label.presses]
+        went_in = sum(press.direction == "in" for press in label.presses)
+        return {"in": went_in, "out": len(presses) - went_in, "presses": presses}
+    return {"verdict": label.verdict}
+
+
 def _check_inside(boxes: list[tuple[float, float, float, float]], sample: Sample) -> None:
     if any(x1 > sample.width_px or y1 > sample.height_px for _, _, x1, y1 in boxes):
         size = f"{sample.width_px} x {sample.height_px}"
         raise invalid("boxes", f"one reaches beyond the picture of {size} pixels; nothing was kept")
 
 
-def _answer(label: SampleLabel) -> LabelAnswer:
+def _answer(label: SampleLabel, sample: Sample | None = None) -> LabelAnswer:
+    is_clip = sample is not None and sample.unit == "clip"
     return LabelAnswer(
         number=label.number,
         sample=label.sample_id,
         reviewer=label.reviewer,
         at=label.at,
         undone_at=label.undone_at,
+        counted=sample.detail["counted"] if sample is not None and is_clip else None,
+        crossings=sample.detail["crossings"] if sample is not None and is_clip else None,
     )

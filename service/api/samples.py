@@ -26,7 +26,7 @@ class SampleAnswer(BaseModel):
     queue: SampleQueue = Field(description="Only `random` samples carry estimates.")
     reason: str = Field(description="Why it is in the targeted queue; else empty.")
     taken_at: datetime
-    stratum: str = Field(description="Band of confidence of a track; `people` or `empty` of a frame.")
+    stratum: str = Field(description="Band of confidence of a track; `people` or `empty` of a frame; line of a clip.")
     model: str = Field(description="First digits of the detector's sha256.")
     probability: float | None = Field(description="Chance to be drawn; null in the targeted queue.")
     width_px: int
@@ -35,8 +35,13 @@ class SampleAnswer(BaseModel):
     detail: dict[str, Any]
 
     @classmethod
-    def of(cls, sample: Sample) -> "SampleAnswer":
-        """Return what may be shown of a sample."""
+    def of(cls, sample: Sample, *, is_told: bool = True) -> "SampleAnswer":
+        """Return what may be shown of a sample; `is_told`: also what the system counted in a clip."""
+        detail = dict(sample.detail)
+        if not is_told:
+            # Who is yet to count must not know what the system counted.
+            for name in ("counted", "crossings"):
+                detail.pop(name, None)
         return cls(
             id=sample.id,
             camera=sample.camera_id,
@@ -50,7 +55,7 @@ class SampleAnswer(BaseModel):
             width_px=sample.width_px,
             height_px=sample.height_px,
             has_picture=sample.picture_deleted_at is None,
-            detail=dict(sample.detail),
+            detail=detail,
         )
 
 
@@ -80,9 +85,9 @@ def list_samples(
 
 @router.get(
     "/{sample_id}/picture",
-    summary="A sample's picture",
+    summary="A sample's picture or film",
     response_class=Response,
-    responses={200: {"content": {"image/jpeg": {}}, "description": "The picture."}},
+    responses={200: {"content": {"image/jpeg": {}, "video/mp4": {}}, "description": "The picture or film."}},
 )
 def read_picture(sample_id: SampleId, services: ServicesDep) -> Response:
     """Return the picture; 404 when it was deleted."""

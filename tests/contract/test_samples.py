@@ -95,6 +95,33 @@ def test_a_reviewer_gets_what_he_has_not_judged_oldest_first_and_queues_never_mi
     assert store.open_samples("frame", "random", reviewer="ada") == []
 
 
+def test_the_same_key_is_the_same_label_and_a_label_can_be_taken_back_by_its_number(store: SampleStore) -> None:
+    store.add(sample(1))
+    keyed = dataclasses.replace(verdict(1), key="a" * 32)
+    first = store.add_label(keyed)
+    assert store.add_label(dataclasses.replace(keyed, at=NOON + DAY)) == first
+    other = store.add_label(verdict(1, says="unsure"))
+    assert first.number < other.number
+    ids = [first.sample_id]
+    assert store.labels(ids) == [first, other]
+    undone = store.undo("ada", first.number, at=NOON + DAY)
+    assert undone == dataclasses.replace(first, undone_at=NOON + DAY)
+    assert store.undo("ada", first.number, at=NOON + 2 * DAY) == undone
+    assert store.labels(ids) == [other]
+    with pytest.raises(UnknownRecordError, match=r"label \d+ of 'bob': is not there; nothing was taken back"):
+        store.undo("bob", other.number, at=NOON)
+
+
+def test_a_teachers_word_lengthens_no_pictures_life(store: SampleStore) -> None:
+    for number in (1, 2):
+        store.add(sample(number))
+    store.add_label(dataclasses.replace(verdict(1, "yolo11x"), source="teacher"))
+    store.add_label(verdict(2))
+    gone = store.expired("gate", unlabelled_before=NOON + DAY, labelled_before=NOON)
+    assert numbers(gone) == [1]
+    assert numbers(store.oldest_pictures(10)) == [1, 2]
+
+
 def test_undo_takes_back_ones_own_newest_verdict_and_the_trail_stays(store: SampleStore) -> None:
     for number in (1, 2):
         store.add(sample(number))

@@ -1,172 +1,250 @@
-// Judging tracks by keys: the next one is there at once, what was said is sent behind it, in order.
-import { Problem, api, make } from "/static/common.js";
+// The review page: who judges, what is next, what was said and how far all is. How one kind is judged is in
+// review-tracks.js, review-frames.js and review-clips.js; review-outbox.js sends it.
+import { api, make } from "./common.js";
+import { Clips } from "./review-clips.js";
+import { Frames } from "./review-frames.js";
+import { Outbox } from "./review-outbox.js";
+import { Tracks } from "./review-tracks.js";
 
-const AHEAD = 12; // pictures
 const LEAST = 60; // items, before more are asked for
 const ASK_FOR = 100;
 const MOST = 1000; // that the API gives at once
-const RETRY_MS = 2000;
-const VERDICTS = { y: "right", n: "wrong", u: "unsure" };
+const LOOK_AGAIN_MS = 60000;
+const SLOW_MS = 300;
+const NAME = "footfall-reviewer";
+const DONE = { track: "judged", frame: "marked", clip: "counted" };
 
 const byId = (id) => document.getElementById(id);
+const stage = byId("stage");
 const cameras = new Map();
 let reviewer = "";
+let unit = "track";
+
+// The queue of one reviewer, unit and camera; all of it begins anew with `begin`.
 let items = [];
 let at = 0;
-let known = new Set();
+let turn = 0; // of beginnings: what was asked for before is of no use after
+let known = new Set(); // samples that were given
 let kept = new Set(); // of these, those of which the service has a word
 let loading = null;
 let exhausted = false;
 let said = new Map(); // sample → what was said of it here, newest last
-let spoken = []; // samples in the order in which something was said of them
-const pictures = new Map();
-const outbox = [];
-let sending = false;
+let spoken = []; // {id, key}: samples in the order in which something was said of them
+let shownId = null; // what is on the stage: nothing else can be judged
+let pictures = new Map();
+
+const outbox = new Outbox({
+  onChange: showUnsent,
+  onRefused: (why) => problem(`Not done: ${why}`),
+  onEmpty: () => overview().catch(() => null),
+});
+const parts = { onSay: say, onUndo: undo, onProblem: problem };
+const views = {
+  track: new Tracks(parts),
+  frame: new Frames({ ...parts, summary: byId("frame-summary") }),
+  clip: new Clips({
+    ...parts, summary: byId("clip-summary"), timeline: byId("timeline"), comparison: byId("comparison"), onGoOn: () => step(1),
+  }),
+};
 
 // What is next
 
-function picture(item) {
-  if (!pictures.has(item.id)) {
-    const image = new Image();
-    image.src = `/api/v1/samples/${item.id}/picture`;
-    image.ready = image.decode().then(() => true, () => false);
-    pictures.set(item.id, image);
-  }
-  return pictures.get(item.id);
-}
-
 function prefetch() {
-  for (const item of items.slice(at, at + AHEAD)) picture(item);
-  for (const item of items.slice(0, Math.max(0, at - AHEAD))) pictures.delete(item.id);
+  const view = views[unit];
+  const wanted = items.slice(at, at + view.ahead + 1);
+  for (const item of wanted) if (!pictures.has(item.id)) pictures.set(item.id, view.load(item));
+  const near = new Set([...items.slice(Math.max(0, at - view.ahead), at), ...wanted].map((item) => item.id));
+  for (const [id, loaded] of pictures) {
+    if (!near.has(id)) {
+      loaded.drop();
+      pictures.delete(id);
+    }
+  }
   if (items.length - at <= LEAST && !exhausted && !loading) {
-    loading = more().finally(() => { loading = null; });
+    const asked = more().catch((error) => problem(error.message)).finally(() => { if (loading === asked) loading = null; });
+    loading = asked;
   }
 }
 
 async function more() {
+  const mine = turn;
   const camera = byId("camera").value;
   // What was skipped or is still on its way is given again.
   const limit = Math.min(MOST, ASK_FOR + known.size - kept.size);
-  const query = new URLSearchParams({ reviewer, unit: "track", queue: "random", limit });
+  const query = new URLSearchParams({ reviewer, unit, queue: "random", limit });
   if (camera) query.set("camera", camera);
-  const asked = reviewer;
   const found = await api(`/api/v1/review/next?${query}`);
-  if (asked !== reviewer || camera !== byId("camera").value) return;
-  const fresh = found.filter((item) => !known.has(item.id));
+  if (mine !== turn) return;
+  const fresh = found.filter((item) => !known.has(item.id) && !outbox.has(item.id));
   exhausted = fresh.length === 0;
   for (const item of fresh) known.add(item.id);
   items.push(...fresh);
-  prefetch();
+  if (fresh.length) prefetch();
+  tellLeft();
 }
 
-let shown = 0;
+let showing = 0;
 async function show() {
-  const turn = ++shown;
+  const mine = ++showing;
   const item = items[at];
+  shownId = null;
+  views[unit].hide?.();
   if (!item && loading) {
-    await loading.catch(() => null);
-    if (turn === shown) show();
+    await loading;
+    if (mine === showing) show();
     return;
   }
-  byId("stage").hidden = !item;
-  byId("message").hidden = Boolean(item);
-  byId("said").textContent = "";
   if (!item) {
-    byId("about").textContent = "";
-    byId("message").textContent = emptyText();
+    tellEmpty();
     return;
   }
   prefetch();
-  const image = picture(item);
-  const isThere = image.complete && image.naturalWidth > 0 ? true : await image.ready;
-  if (turn !== shown) return; // gone on meanwhile
-  byId("stage").hidden = !isThere;
-  byId("message").hidden = isThere;
-  if (!isThere) byId("message").textContent = "Its picture cannot be shown; skip it.";
-  image.id = "sheet";
-  image.alt = "Up to three moments of somebody who was followed, the box around each";
-  byId("sheet").replaceWith(image);
-  const overlay = byId("boxes");
-  overlay.setAttribute("viewBox", `0 0 ${item.width_px} ${item.height_px}`);
-  overlay.replaceChildren(...item.detail.views.map(({ box: [x0, y0, x1, y1] }) => {
-    const rectangle = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-    for (const [name, value] of Object.entries({ x: x0, y: y0, width: x1 - x0, height: y1 - y0 })) {
-      rectangle.setAttribute(name, value);
-    }
-    return rectangle;
-  }));
-  const camera = cameras.get(item.camera);
-  const purpose = camera?.sampling ? ` · ${camera.sampling.purpose}` : "";
-  byId("about").textContent = `${camera?.name || item.camera} · ${new Date(item.taken_at).toLocaleString()}${purpose}`;
+  tellLeft();
+  const loaded = pictures.get(item.id);
+  let isThere = loaded.isReady;
+  if (!isThere) {
+    const slow = setTimeout(() => { if (mine === showing) message("Fetching it…"); }, SLOW_MS);
+    isThere = await loaded.ready;
+    clearTimeout(slow);
+  }
+  if (mine !== showing) return; // gone on meanwhile
+  tellAbout(item);
+  if (!isThere) {
+    message(`Its ${unit === "clip" ? "film" : "picture"} cannot be shown; skip it with →.`);
+    return;
+  }
   const before = (said.get(item.id) || []).at(-1);
-  byId("said").textContent = before ? `You said: ${before}` : "";
-  byId("stage").dataset.sample = item.id;
+  if (before) announce(`You said: ${views[unit].text(before)}`);
+  message("");
+  loaded.element.id = "sheet";
+  stage.replaceChildren(loaded.element, views[unit].overlay);
+  stage.hidden = false;
+  stage.dataset.sample = item.id;
+  byId("controls").disabled = false;
+  shownId = item.id;
+  views[unit].show(item, before, loaded.element);
 }
 
-function emptyText() {
-  if (!reviewer) return "Enter your name to begin.";
-  const allowed = [...cameras.values()].some((camera) => camera.sampling);
-  if (!allowed) {
-    return "No camera has leave to keep pictures for review, so there is nothing to judge. Set cameras[].sampling with its purpose; see docs/sampling.md.";
+function message(...texts) {
+  byId("message").replaceChildren(make("span", {}, ...texts));
+  const isEmpty = texts.join("") === "";
+  byId("message").hidden = isEmpty;
+  if (!isEmpty) {
+    stage.hidden = true;
+    byId("controls").disabled = true;
   }
-  return "You have judged all there is. An hour's samples come when the hour is over.";
 }
+
+function announce(text) { byId("said").textContent = text; }
+
+function tellAbout(item) {
+  const camera = cameras.get(item.camera);
+  byId("about").textContent = `${camera?.name || item.camera} · ${new Date(item.taken_at).toLocaleString()}`;
+  byId("purpose").textContent = camera?.sampling ? `Kept for: ${camera.sampling.purpose.replace(/\.$/, "")}.` : "";
+}
+
+function tellLeft() {
+  const left = items.length - at;
+  byId("left").textContent = reviewer && left > 0 ? `${left}${exhausted ? "" : " or more"} to go` : "";
+}
+
+// Nothing on the stage, and why.
+function tellEmpty() {
+  byId("about").textContent = "";
+  byId("purpose").textContent = "";
+  byId("left").textContent = "";
+  const camera = cameras.get(byId("camera").value);
+  const asked = camera ? [camera] : [...cameras.values()];
+  const skipped = items.filter((item) => !said.get(item.id)?.length).length;
+  const leave = [
+    " Allow it, with the purpose, in the settings: ", make("code", {}, "cameras[].sampling"), " (",
+    make("a", { href: "/api/v1/openapi.json" }, "or over the API"), "; docs/sampling.md tells how).",
+  ];
+  if (!reviewer) message("Enter your name to begin. It is kept beside what you say.");
+  else if (skipped) message(`That was all, but for ${skipped} that you skipped: ← goes back to them.`);
+  else if (items.length) message(`You have ${DONE[unit]} all there is. An hour’s samples come when the hour is over.`);
+  else if (!cameras.size) message("There is no camera yet, so there is nothing to judge.");
+  else if (!asked.some((each) => each.sampling)) {
+    message(camera ? "This camera has no leave to keep pictures for review, so there is nothing to judge."
+      : "No camera has leave to keep pictures for review, so there is nothing to judge.", ...leave);
+  } else message(`Nothing is waiting: you have ${DONE[unit]} all there is, or nothing was drawn yet. An hour’s samples come when the hour is over.`);
+}
+
+setInterval(() => {
+  if (!reviewer || document.hidden || items[at] || loading) return;
+  exhausted = false;
+  prefetch();
+  show();
+}, LOOK_AGAIN_MS);
 
 // What is said
 
-function judge(verdict) {
+/** Resolves to the answer of the service; the page does not wait for it. */
+function say(content) {
   const item = items[at];
-  if (!item || !reviewer || byId("stage").hidden) return;
-  said.set(item.id, [...(said.get(item.id) || []), verdict]);
-  spoken.push(item.id);
-  send({ path: "/api/v1/review/labels", body: { sample: item.id, reviewer, verdict } });
-  at += 1;
+  said.set(item.id, [...(said.get(item.id) || []), content]);
+  const mine = turn;
+  const { key, answered } = outbox.label({ sample: item.id, reviewer, ...content });
+  spoken.push({ id: item.id, key });
+  answered.then((answer) => { if (answer && mine === turn) kept.add(item.id); });
+  problem("");
+  announce(`Kept: ${views[unit].text(content)}. z takes it back.`);
+  if (unit !== "clip") { // of a clip the comparison is shown first
+    at += 1;
+    show();
+  }
+  return answered;
+}
+
+async function undo() {
+  if (shownId && views[unit].undoEdit()) return;
+  const last = spoken.pop();
+  if (!last) {
+    undoEarlier().catch((error) => problem(error.message));
+    return;
+  }
+  const { id, key } = last;
+  said.get(id).pop();
+  const mine = turn;
+  outbox.undo(reviewer, key).then(() => { if (mine === turn && !said.get(id).length) kept.delete(id); });
+  views[unit].reopen?.(id);
+  announce("Taken back.");
+  at = items.findIndex((item) => item.id === id);
   show();
 }
 
-function undo() {
-  const id = spoken.pop();
-  if (id === undefined) return;
-  said.get(id).pop();
-  send({ path: "/api/v1/review/undo", body: { reviewer } });
-  at = items.findIndex((item) => item.id === id);
-  show();
+/** What was said before this page was opened, or of another kind, is not on this page: ask first. */
+async function undoEarlier() {
+  if (outbox.messages.length) {
+    problem("Some of what was said is still on its way; try again when it is there.");
+    return;
+  }
+  if (!confirm("Nothing was said here yet. Take back what you said last before, of whatever it was?")) return;
+  // Not sent again by itself: without an answer nobody knows which is the newest.
+  const undone = await api("/api/v1/review/undo", { method: "POST", body: { reviewer } });
+  await begin();
+  await loading;
+  const index = items.findIndex((item) => item.id === undone.sample);
+  if (index >= 0) {
+    at = index;
+    await show();
+  }
+  announce("Taken back; it waits to be judged again.");
 }
 
 function step(by) {
   const to = at + by;
   if (to < 0 || to > items.length) return;
   at = to;
+  problem("");
+  announce("");
   show();
 }
 
-function send(message) {
-  outbox.push(message);
-  flush();
-}
-
-async function flush() {
-  if (sending) return;
-  sending = true;
-  while (outbox.length) {
-    byId("unsent").textContent = outbox.length > 3 ? `${outbox.length} on their way` : "";
-    try {
-      const { sample, undone_at: undoneAt } = await api(outbox[0].path, { method: "POST", body: outbox[0].body });
-      if (undoneAt) kept.delete(sample); else kept.add(sample);
-      outbox.shift();
-    } catch (error) {
-      if (error instanceof Problem && error.status < 500 && ![401, 408, 429].includes(error.status)) {
-        outbox.shift(); // it will never be taken: somebody deleted the sample
-        problem(`Not kept: ${error.message}`);
-      } else {
-        byId("unsent").textContent = `${outbox.length} not sent yet, trying again: ${error.message}`;
-        await new Promise((done) => { setTimeout(done, RETRY_MS); });
-      }
-    }
-  }
-  byId("unsent").textContent = "";
-  sending = false;
-  overview().catch(() => null);
+function showUnsent(waiting, fault) {
+  byId("away").hidden = !fault;
+  if (fault) byId("away").textContent = `${waiting} not sent yet, trying again: ${fault}. Nothing is lost; leave this page open.`;
+  byId("unsent").textContent = waiting > 3 && !fault ? `${waiting} on their way` : "";
 }
 
 // Not the banner: that one tells whether the service answers.
@@ -175,60 +253,116 @@ function problem(text) {
   byId("problem").hidden = !text;
 }
 
-addEventListener("beforeunload", (event) => { if (outbox.length) event.preventDefault(); });
-
 // How far, and how reviewers agree
 
 async function overview() {
   const rows = await api("/api/v1/review/progress");
-  byId("progress").replaceChildren(...rows.map((row) => make("tr", {},
-    make("th", { scope: "row" }, row.camera),
-    ...["right", "wrong", "unsure", "open", "missing"].map((name) => make("td", {}, String(row[name]))))));
+  byId("progress").replaceChildren(...rows.map((row) => make("tr", { "data-camera": row.camera },
+    make("th", { scope: "row" }, cameras.get(row.camera)?.name || row.camera),
+    ...["right", "wrong", "unsure", "open"].map((name) => make("td", {}, String(row[name]))),
+    make("td", { class: row.missing ? "muted" : "strong" }, row.missing ? `after ${row.missing} more` : "can be told"))));
+  byId("progress").parentElement.hidden = rows.length === 0;
+  byId("no-progress").hidden = rows.length > 0;
   const { pairs, conflicts } = await api("/api/v1/review/agreement");
   byId("agreement").replaceChildren(...pairs.map((pair) => make("div", {},
-    make("dt", {}, `${pair.first} and ${pair.second}, ${pair.samples} samples`),
-    make("dd", {}, `κ ${pair.kappa.toFixed(2)}`))));
+    make("dt", {}, `${pair.first} and ${pair.second}, ${pair.samples} ${pair.samples === 1 ? "sample" : "samples"}`),
+    make("dd", {}, pair.kappa === null ? "κ –" : `κ ${pair.kappa.toFixed(2)}`))));
   byId("no-agreement").hidden = pairs.length > 0;
-  byId("conflicts").textContent = conflicts.length ? `${conflicts.length} differ` : "";
+  byId("conflicts").textContent = conflicts.length ? `${conflicts.length} in conflict` : "";
 }
 
-// Keys, buttons, beginning
+// Keys and buttons
 
-const KEYS = {
-  y: () => judge(VERDICTS.y), n: () => judge(VERDICTS.n), u: () => judge(VERDICTS.u),
-  z: undo, Backspace: undo, ArrowLeft: () => step(-1), ArrowRight: () => step(1),
-};
+const KEYS = { z: undo, ArrowLeft: () => step(-1), ArrowRight: () => step(1) };
+
+function press(event) {
+  if (!reviewer) return false;
+  if (shownId && views[unit].key(event)) return true;
+  const isOurs = KEYS[event.key] && !event.altKey && !event.shiftKey && !event.repeat;
+  // Also of a sample that cannot be shown, and at the end, the newest word can be taken back.
+  if (isOurs) KEYS[event.key]();
+  else if (event.key === "Backspace" && unit === "track" && !event.repeat) undo();
+  else return false;
+  return true;
+}
 
 addEventListener("keydown", (event) => {
-  const isTyping = event.target.matches("input, select, textarea");
-  if (isTyping || event.ctrlKey || event.metaKey || event.altKey || event.repeat || !KEYS[event.key]) return;
-  event.preventDefault();
-  KEYS[event.key]();
+  if (event.ctrlKey || event.metaKey || event.target.matches("input, select, textarea")) return;
+  if ((event.key === "Enter" || event.key === " ") && event.target.closest("button, a, summary")) return;
+  if (press(event)) event.preventDefault();
 });
 for (const button of document.querySelectorAll("[data-key]")) {
-  button.addEventListener("click", () => KEYS[button.dataset.key]());
+  button.addEventListener("click", (event) => {
+    if (event.detail) button.blur(); // pressed by mouse: the space key shall not press it again
+    press({ key: button.dataset.key });
+  });
 }
 
+// Beginning
+
 async function begin() {
-  reviewer = byId("reviewer").value.trim();
-  if (!reviewer) {
-    byId("reviewer").focus();
-    return;
-  }
-  localStorage.setItem("footfall-reviewer", reviewer);
-  items = []; at = 0; known = new Set(); kept = new Set(); exhausted = false; said = new Map(); spoken = [];
-  byId("reviewer").blur();
-  loading = more().catch((error) => problem(error.message)).finally(() => { loading = null; });
+  turn += 1;
+  items = []; at = 0; known = new Set(); kept = new Set(); exhausted = false; said = new Map(); spoken = []; loading = null;
+  for (const loaded of pictures.values()) loaded.drop();
+  pictures = new Map();
+  for (const view of Object.values(views)) view.works?.clear();
+  for (const element of document.querySelectorAll("[data-for]")) element.hidden = element.dataset.for !== unit;
+  for (const button of document.querySelectorAll("[data-unit]")) button.setAttribute("aria-pressed", String(button.dataset.unit === unit));
+  byId("review").dataset.unit = unit;
+  const place = new URLSearchParams();
+  if (unit !== "track") place.set("unit", unit);
+  if (byId("camera").value) place.set("camera", byId("camera").value);
+  history.replaceState(null, "", `${location.pathname}${place.size ? `?${place}` : ""}`);
+  byId("comparison").hidden = true;
+  problem("");
+  announce("");
+  stage.hidden = true;
+  if (reviewer) prefetch();
   await show();
 }
 
-byId("who").addEventListener("submit", (event) => { event.preventDefault(); begin(); });
-byId("camera").addEventListener("change", () => { if (reviewer) { byId("camera").blur(); begin(); } });
+function rename(name) {
+  reviewer = name;
+  byId("as").textContent = name;
+  byId("asking").hidden = Boolean(name);
+  byId("asked").hidden = !name;
+}
 
-byId("camera").value = new URLSearchParams(location.search).get("camera") || "";
-byId("reviewer").value = localStorage.getItem("footfall-reviewer") || "";
-for (const camera of await api("/api/v1/cameras")) cameras.set(camera.id, camera);
+byId("who").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const name = byId("reviewer").value.trim();
+  if (!name) {
+    byId("reviewer").focus();
+    return;
+  }
+  localStorage.setItem(NAME, name);
+  byId("reviewer").blur();
+  rename(name);
+  begin();
+});
+byId("change").addEventListener("click", () => {
+  rename("");
+  begin();
+  byId("reviewer").focus();
+  byId("reviewer").select();
+});
+byId("camera").addEventListener("change", () => { byId("camera").blur(); begin(); });
+for (const button of document.querySelectorAll("[data-unit]")) {
+  button.addEventListener("click", (event) => {
+    if (event.detail) button.blur();
+    unit = button.dataset.unit;
+    begin();
+  });
+}
+
+const place = new URLSearchParams(location.search);
+byId("camera").value = place.get("camera") || "";
+if (byId("camera").selectedIndex < 0) byId("camera").value = "";
+if (views[place.get("unit")]) unit = place.get("unit");
+byId("reviewer").value = localStorage.getItem(NAME) || "";
+rename(byId("reviewer").value);
+const listed = api("/api/v1/cameras").then((found) => { for (const camera of found) cameras.set(camera.id, camera); });
+await listed.catch((error) => problem(error.message));
+outbox.flush();
 overview().catch((error) => problem(error.message));
-if (reviewer) await show(); // somebody was quicker than the list of cameras
-else if (byId("reviewer").value) await begin();
-else await show();
+await begin();

@@ -208,6 +208,13 @@ def test_a_body_that_is_too_large_is_refused(client: TestClient, *, is_announced
     assert answer.json()["detail"] == "the body is larger than 1000000 bytes; send less"
 
 
+@pytest.mark.parametrize(("kind", "status"), [("application/zip", 422), ("text/plain", 415)])
+def test_a_set_of_labels_may_be_larger_and_comes_as_a_zip_file(client: TestClient, kind: str, status: int) -> None:
+    path = "/api/v1/review/import?format=coco&reviewer=Ada"
+    answer = client.post(path, content=b" " * (MAX_BODY_BYTES + 1), headers={"Content-Type": kind})
+    assert answer.status_code == status  # 422: read, and found to be no zip file
+
+
 def test_a_session_ends_by_the_clock() -> None:
     now = [1000.0]
     sessions = Sessions(TOKEN, lambda: now[0])

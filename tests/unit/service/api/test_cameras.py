@@ -40,6 +40,8 @@ def test_leave_to_sample_needs_a_purpose_and_can_be_taken_back(client: TestClien
         "tracks_per_day": 10,
         "frames_per_day": 4,
         "targeted_per_day": 20,
+        "clips_per_day": 2,
+        "clip_s": 60.0,
         "retention_h": 72.0,
         "labelled_retention_days": 30.0,
     }

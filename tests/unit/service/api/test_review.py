@@ -129,3 +129,61 @@ def test_what_nobody_can_mean_is_refused_and_nothing_is_kept(
 
 def test_what_was_deleted_cannot_be_judged(client: TestClient) -> None:
     assert say(client, uuid.UUID(int=9).hex, "right").status_code == 404
+
+
+CLIP = {
+    "unit": "clip",
+    "stratum": "door",
+    "media_type": "video/mp4",
+    "detail": {
+        "line": "door",
+        "start": [0.5, 0.0],
+        "end": [0.5, 1.0],
+        "seconds": 60.0,
+        "fps": 5.0,
+        "counted": {"in": 2, "out": 0},
+        "crossings": [{"at_s": 3.5, "direction": "in"}, {"at_s": 9.0, "direction": "in"}],
+    },
+}
+
+
+def test_who_counts_a_clip_is_told_the_systems_count_only_afterwards(
+    client: TestClient, keep: Callable[..., str], world: Any
+) -> None:
+    clip = keep(1, **CLIP)
+    (item,) = client.get(f"{REVIEW}/next", params={"reviewer": "Ada", "unit": "clip"}).json()
+    assert item["detail"] == {"line": "door", "start": [0.5, 0.0], "end": [0.5, 1.0], "seconds": 60.0, "fps": 5.0}
+    presses = [{"at_s": 3.25, "direction": "in"}, {"at_s": 60.4, "direction": "out"}]
+    answer = client.post(f"{REVIEW}/labels", json={"sample": clip, "reviewer": "Ada", "presses": presses})
+    assert answer.status_code == 201
+    assert answer.json()["counted"] == {"in": 2, "out": 0}
+    assert answer.json()["crossings"] == CLIP["detail"]["crossings"]  # type: ignore[index]
+    (label,) = world.services.samples.labels([clip])
+    assert label.content == {"in": 1, "out": 1, "presses": presses}
+    assert following(client, "Ada", unit="clip") == []
+
+
+@pytest.mark.parametrize(
+    "presses", [[{"at_s": 62, "direction": "in"}], [{"at_s": -1, "direction": "in"}], [{"at_s": 1, "direction": "up"}]]
+)
+def test_a_crossing_that_cannot_be_in_the_clip_is_refused(
+    client: TestClient, keep: Callable[..., str], presses: list[Any]
+) -> None:
+    clip = keep(1, **CLIP)
+    answer = client.post(f"{REVIEW}/labels", json={"sample": clip, "reviewer": "Ada", "presses": presses})
+    assert answer.status_code == 422
+    assert following(client, "Ada", unit="clip") == [clip]
+
+
+def test_what_is_sent_again_because_no_answer_came_counts_once(client: TestClient, keep: Callable[..., str]) -> None:
+    sample = keep(1)
+    body = {"sample": sample, "reviewer": "Ada", "verdict": "right", "key": "0" * 31 + "a"}
+    first, again = (client.post(f"{REVIEW}/labels", json=body).json() for _ in range(2))
+    assert first == again
+    say(client, keep(2), "wrong", "Ada")
+    undo = {"reviewer": "Ada", "label": first["number"]}
+    undone, again = (client.post(f"{REVIEW}/undo", json=undo).json() for _ in range(2))
+    assert undone == again
+    assert undone["sample"] == sample
+    assert following(client, "Ada") == [sample]  # the other word stands
+    assert client.post(f"{REVIEW}/undo", json={**undo, "reviewer": "Bob"}).status_code == 404
