@@ -197,7 +197,7 @@ class SamplingSettings(_Strict):
     tracks_per_day: int = Field(40, ge=0, le=10_000, description="People followed, drawn at random: precision.")
     frames_per_day: int = Field(4, ge=0, le=10_000, description="Whole pictures, drawn at random: recall.")
     targeted_per_day: int = Field(20, ge=0, le=10_000, description="People found doubtfully, for training only.")
-    clips_per_day: int = Field(2, ge=0, le=1000, description="Films around a line, at random times: counts.")
+    clips_per_day: int = Field(2, ge=0, le=240, description="Films around a line, at random times: counts.")
     clip_s: float = Field(60.0, ge=60, le=120, description="Length of such a film; seconds.")
     retention_h: float = Field(
         72.0, gt=0, le=8760, description="A picture that nobody judged is kept this long; hours."

@@ -313,7 +313,8 @@ class Population:
 
     Attributes:
         hour_at: start of the hour; aware UTC.
-        stratum: band of confidence of a track, `empty` or `people` of a frame, line of a clip.
+        stratum: band of confidence of a track, `empty` or `people` of a frame, line of a clip (of which there are no
+            populations).
         model: first 12 digits of the detector's sha256.
         count: to be added to what is stored.
     """
@@ -335,7 +336,8 @@ class Sample:
         reason: why it is in the targeted queue; empty in the random one.
         hour_at, stratum, model: as in `Population`.
         taken_at: aware UTC.
-        probability: chance to be drawn, in (0, 1]; None in the targeted queue.
+        probability: chance to be drawn, in (0, 1]; of a clip, that of each moment at its line; None in the targeted
+            queue.
         blob_key: of the picture or film.
         size_bytes: of the blob.
         detail: what was found in it, by unit, in pixels of the stored picture. track: `score`, `views` (each `x0`,

@@ -158,7 +158,7 @@ class Metrics:
         )
         self.samples_dropped = Counter(
             "footfall_samples_dropped",
-            "Hours of a camera whose samples were not kept, by reason.",
+            "Hours of a camera whose samples were not kept, and clips, by reason.",
             ["reason"],
             registry=registry,
         )

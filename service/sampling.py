@@ -1,4 +1,4 @@
-"""Draws people and frames for review by known chances, and keeps their pictures no longer than allowed.
+"""Draws people, frames and clips for review by known chances, and keeps their pictures no longer than allowed.
 
 Heads are pixelated before a picture leaves the analysis thread; nothing else is ever written.
 """
@@ -21,16 +21,18 @@ import structlog
 from footfall.domain import Population, Sample, Sampling
 from footfall.errors import StoreError
 from footfall.vision.privacy import pixelate_heads
+from service.clips import AROUND_S, MEDIA_TYPE, ClipError, ClipRecorder, starts_in_hour
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from footfall.domain import Camera, DeletionReason, SampleQueue, SampleUnit
+    from footfall.domain import Camera, DeletionReason, Line, SampleQueue, SampleUnit
     from footfall.stores.blobs import BlobStore
     from footfall.stores.samples import SampleStore
     from footfall.vision.analysis import Analysis
+    from service.clips import Clip
     from service.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
@@ -45,11 +47,13 @@ _LONGEST_S: Final = 600.0
 _VIEW_EVERY_S: Final = 0.5
 _VIEW_HEIGHT_PX: Final = 320
 _MARGIN: Final = 0.25
-_RECENT_S: Final = 1.0
+_RECENT_S: Final = AROUND_S
 """Boxes of the last moment are pixelated too: somebody missed on this very frame was there a moment ago."""
 _DOUBT: Final = 0.15
 """A mean confidence this little above the threshold is worth a look."""
 _SHORT_S: Final = 1.0
+_AT_ONCE: Final = timedelta(seconds=2)
+"""A clip that cannot begin so soon after its time is not made."""
 _QUEUE: Final = 32
 _JPEG: Final = (cv2.IMWRITE_JPEG_QUALITY, 88)
 
@@ -134,17 +138,38 @@ class _Person:
     viewed_s: float = float("-inf")
 
 
+@dataclass(frozen=True, slots=True)
+class _Filmed:
+    recorder: ClipRecorder
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class _DoneClip:
+    """A clip that only has to be written."""
+
+    camera_id: str
+    model: str
+    sampling: Sampling
+    clip: Clip
+    probability: float
+
+
 class _CameraSampler:
     """One camera's draws; used by the analysis thread only."""
 
-    def __init__(self, camera_id: str, sampling: Sampling, rng: random.Random) -> None:
+    def __init__(self, camera_id: str, sampling: Sampling, model: str, rng: random.Random) -> None:
         self.camera_id = camera_id
         self.sampling = sampling
+        self.model = model
         self.hour_at: datetime | None = None
         self.tracks = _Reservoir(0)
         self.frames = _Reservoir(0)
         self.targeted = 0
         self.doubtful: list[_Draft] = []
+        self.faults: list[str] = []
+        self._clip_starts: list[datetime] = []
+        self._clips: list[_Filmed] = []
         self._rng = rng
         self._people: dict[int, _Person] = {}
         self._recent: deque[tuple[float, NDArray[np.float32]]] = deque()
@@ -156,6 +181,30 @@ class _CameraSampler:
         self.frames = _Reservoir(slots_in_hour(self.sampling.frames_per_day, self.camera_id, hour_at)[0])
         self.targeted = slots_in_hour(self.sampling.targeted_per_day, self.camera_id, hour_at)[0]
         self.doubtful = []
+        slots = slots_in_hour(self.sampling.clips_per_day, f"{self.camera_id}/clips", hour_at)[0]
+        self._clip_starts = starts_in_hour(slots, self.camera_id, hour_at)
+
+    def film(self, analysis: Analysis, lines: Sequence[Line]) -> list[_DoneClip]:
+        """Take in the same frame for clips, before `observe`; returns those that are done."""
+        now = analysis.frame.received_at
+        while self._clip_starts and self._clip_starts[0] <= now:
+            # Of a time when the camera was not watched there is no clip.
+            if now - self._clip_starts.pop(0) <= _AT_ONCE and lines:
+                line = self._rng.choice(lines)
+                probability = min(1.0, self.sampling.clips_per_day * self.sampling.clip_s / 86400 / len(lines))
+                self._clips.append(_Filmed(ClipRecorder(line, self.sampling.clip_s), probability))
+        done = []
+        for filmed in list(self._clips):
+            try:
+                clip = filmed.recorder.add(analysis, self._recent)
+            except ClipError as error:
+                self._clips.remove(filmed)
+                self.faults.append(str(error))
+                continue
+            if clip is not None:
+                self._clips.remove(filmed)
+                done.append(_DoneClip(self.camera_id, self.model, self.sampling, clip, filmed.probability))
+        return done
 
     def observe(self, analysis: Analysis) -> None:
         """Take in one analysed frame."""
@@ -189,6 +238,7 @@ class _CameraSampler:
         """Nobody is followed any more; who was is not drawn, and not counted among those to draw from."""
         self._people.clear()
         self._recent.clear()
+        self._clips.clear()
 
     def _draw_frame(self, analysis: Analysis) -> None:
         detections = analysis.detections
@@ -303,7 +353,7 @@ class Sampler:
         self._model = model
         self._rng = rng
         self._cameras: dict[str, _CameraSampler] = {}
-        self._batches: queue.Queue[_Batch | None] = queue.Queue(_QUEUE)
+        self._batches: queue.Queue[_Batch | _DoneClip | None] = queue.Queue(_QUEUE)
         self._thread = threading.Thread(target=self._write_all, name="sampler", daemon=True)
 
     def start(self) -> None:
@@ -326,17 +376,23 @@ class Sampler:
     def observe(self, camera: Camera, analysis: Analysis) -> None:
         """Take in an analysed frame; nothing for a camera without leave. On the analysis thread."""
         sampler = self._cameras.get(camera.id)
-        if sampler is not None and sampler.sampling != camera.sampling:
+        model = self._model()
+        if sampler is not None and (sampler.sampling, sampler.model) != (camera.sampling, model):
             self.forget(camera.id)
             sampler = None
         if camera.sampling is None:
             return
         if sampler is None:
-            sampler = self._cameras[camera.id] = _CameraSampler(camera.id, camera.sampling, self._rng)
+            sampler = self._cameras[camera.id] = _CameraSampler(camera.id, camera.sampling, model, self._rng)
         hour_at = analysis.frame.received_at.replace(minute=0, second=0, microsecond=0)
         if sampler.hour_at != hour_at:
             self._hand_over(sampler)
             sampler.begin(hour_at)
+        for clip in sampler.film(analysis, camera.lines):
+            self._submit(clip)
+        while sampler.faults:
+            self._metrics.samples_dropped.labels("clip_cut").inc()
+            _log.warning("a clip was left out", camera=camera.id, error=sampler.faults.pop())
         sampler.observe(analysis)
 
     def interrupt(self, camera_id: str) -> None:
@@ -349,6 +405,7 @@ class Sampler:
         """Write what was drawn of a camera and draw no more."""
         sampler = self._cameras.pop(camera_id, None)
         if sampler is not None:
+            sampler.close()
             self._hand_over(sampler)
 
     def _hand_over(self, sampler: _CameraSampler) -> None:
@@ -357,14 +414,17 @@ class Sampler:
         batch = _Batch(
             sampler.camera_id,
             sampler.hour_at,
-            self._model(),
+            sampler.model,
             sampler.sampling,
             sampler.tracks,
             sampler.frames,
             tuple(sampler.doubtful),
         )
+        self._submit(batch)
+
+    def _submit(self, work: _Batch | _DoneClip) -> None:
         try:
-            self._batches.put_nowait(batch)
+            self._batches.put_nowait(work)
         except queue.Full:
             # Populations and samples go together: the estimates rest on the hours that are there.
             self._metrics.samples_dropped.labels("queue_full").inc()
@@ -372,7 +432,10 @@ class Sampler:
     def _write_all(self) -> None:
         while (batch := self._batches.get()) is not None:
             try:
-                self._write(batch)
+                if isinstance(batch, _DoneClip):
+                    self._keep_clip(batch)
+                else:
+                    self._write(batch)
             except (StoreError, OSError) as error:
                 self._metrics.samples_dropped.labels("not_written").inc()
                 _log.error("samples could not be written", camera=batch.camera_id, error=str(error))
@@ -409,31 +472,61 @@ class Sampler:
         encoded, jpeg = cv2.imencode(".jpg", draft.picture, _JPEG)
         if not encoded:
             raise StoreError(f"camera {batch.camera_id!r}: a sampled picture could not be encoded; it is left out")
-        content = jpeg.tobytes()
-        sample_id = uuid.uuid4().hex
-        key = f"samples/{batch.camera_id}/{draft.taken_at.astimezone(UTC).date().isoformat()}/{sample_id}.jpg"
-        self._blobs.put(key, content)
-        self._store.add(
-            Sample(
-                id=sample_id,
-                camera_id=batch.camera_id,
-                unit=unit,
-                queue=into,
-                reason=draft.reason,
-                hour_at=batch.hour_at,
-                stratum=draft.stratum,
-                model=batch.model,
-                taken_at=draft.taken_at,
-                probability=probability,
-                blob_key=key,
-                media_type="image/jpeg",
-                width_px=draft.picture.shape[1],
-                height_px=draft.picture.shape[0],
-                size_bytes=len(content),
-                detail=draft.detail,
-            )
+        sample_id, content = uuid.uuid4().hex, jpeg.tobytes()
+        sample = Sample(
+            id=sample_id,
+            camera_id=batch.camera_id,
+            unit=unit,
+            queue=into,
+            reason=draft.reason,
+            hour_at=batch.hour_at,
+            stratum=draft.stratum,
+            model=batch.model,
+            taken_at=draft.taken_at,
+            probability=probability,
+            blob_key=_blob_key(batch.camera_id, draft.taken_at, f"{sample_id}.jpg"),
+            media_type="image/jpeg",
+            width_px=draft.picture.shape[1],
+            height_px=draft.picture.shape[0],
+            size_bytes=len(content),
+            detail=draft.detail,
         )
-        self._metrics.samples.labels(batch.camera_id, unit, into).inc()
+        self._put(sample, content)
+
+    def _keep_clip(self, done: _DoneClip) -> None:
+        clip = done.clip
+        midnight = clip.begin_at.replace(hour=0, minute=0, second=0, microsecond=0)
+        if self._store.drawn(done.camera_id, "clip", "random", since=midnight) >= done.sampling.clips_per_day:
+            self._metrics.samples_dropped.labels("quota").inc()
+            return
+        sample_id = uuid.uuid4().hex
+        sample = Sample(
+            id=sample_id,
+            camera_id=done.camera_id,
+            unit="clip",
+            queue="random",
+            hour_at=clip.begin_at.replace(minute=0, second=0, microsecond=0),
+            stratum=clip.line,
+            model=done.model,
+            taken_at=clip.begin_at,
+            probability=done.probability,
+            blob_key=_blob_key(done.camera_id, clip.begin_at, f"{sample_id}.mp4"),
+            media_type=MEDIA_TYPE,
+            width_px=clip.width_px,
+            height_px=clip.height_px,
+            size_bytes=len(clip.content),
+            detail=clip.detail,
+        )
+        self._put(sample, clip.content)
+
+    def _put(self, sample: Sample, content: bytes) -> None:
+        self._blobs.put(sample.blob_key, content)
+        self._store.add(sample)
+        self._metrics.samples.labels(sample.camera_id, sample.unit, sample.queue).inc()
+
+
+def _blob_key(camera_id: str, taken_at: datetime, name: str) -> str:
+    return f"samples/{camera_id}/{taken_at.astimezone(UTC).date().isoformat()}/{name}"
 
 
 class SampleKeeper:

@@ -46,8 +46,8 @@ _MAX_ENDED: Final = 10_000
 
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src blob:; connect-src 'self'; "
-        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src blob:; "
+        "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -229,10 +229,9 @@ def _check_origin(scope: Scope, headers: Headers, host: str, *, must_be_shown: b
         return None
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-    if has_body and scope["path"] in _ZIP_BYTES:
-        return None if kind == "application/zip" else _Refusal(415, "Content-Type: expected application/zip")
-    if has_body and kind != "application/json" and not kind.endswith("+json"):
-        return _Refusal(415, "Content-Type: expected application/json")
+    wanted = "application/zip" if scope["path"] in _ZIP_BYTES else "application/json"
+    if has_body and kind != wanted and not (wanted == "application/json" and kind.endswith("+json")):
+        return _Refusal(415, f"Content-Type: expected {wanted}")
     return None
 
 

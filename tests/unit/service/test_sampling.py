@@ -15,12 +15,13 @@ import cv2
 import numpy as np
 import pytest
 
-from footfall.domain import Camera, Detections, Frame, Sampling, Tracks
+from footfall.domain import Camera, Detections, Frame, Line, Sampling, Tracks
 from footfall.errors import StoreError
 from footfall.stores.blobs import BlobStore
 from footfall.stores.database import Database
 from footfall.stores.samples import SampleStore
 from footfall.vision.analysis import Analysis
+from service.clips import starts_in_hour
 from service.metrics import Metrics
 from service.sampling import SampleKeeper, Sampler, chance, slots_in_hour
 
@@ -248,3 +249,76 @@ def test_deleting_a_day_reaches_picture_row_and_verdict(kept: Kept) -> None:
     assert kept.files() == []
     assert kept.samples() == []
     assert keeper(kept).delete("gate", NINE, actor="ada", now=NINE + DAY) == 0
+
+
+DOOR = Line("door", (0.5, 0.0), (0.5, 1.0))
+FILMED = dataclasses.replace(
+    GATE,
+    lines=(DOOR, dataclasses.replace(DOOR, name="aisle")),
+    sampling=Sampling("audit", tracks_per_day=0, frames_per_day=0, targeted_per_day=0, clips_per_day=48, clip_s=60.0),
+)
+
+
+def watch(sampler: Sampler, camera: Camera, begin_s: float, end_s: float) -> None:
+    for tenth in range(int(begin_s * 10), int(end_s * 10), 10):
+        sampler.observe(camera, analysed(tenth / 10, {}))
+
+
+def test_clips_begin_at_their_times_and_carry_the_chance_of_each_moment_at_a_line(kept: Kept) -> None:
+    sampler = kept.sampler()
+    sampler.start()
+    watch(sampler, FILMED, 0, 3600 + 90)
+    assert sampler.stop(30)
+    clips = kept.samples(unit="clip")
+    starts = starts_in_hour(2, "gate", NINE)
+    assert [abs(clip.taken_at - start) < timedelta(seconds=2) for clip, start in zip(clips, starts, strict=True)]
+    assert {clip.stratum for clip in clips} <= {"door", "aisle"}
+    for clip in clips:
+        assert clip.stratum == clip.detail["line"]
+        assert clip.probability == pytest.approx(48 * 60 / 86400 / 2)
+        content = kept.blobs.get(clip.blob_key)
+        assert (clip.media_type, len(content), content[4:8]) == ("video/mp4", clip.size_bytes, b"ftyp")
+    assert (kept.samples(unit="track"), kept.samples(unit="frame")) == ([], [])
+
+
+@pytest.mark.parametrize("what", ["interrupted", "without lines", "not watched when it began", "stopped"])
+def test_there_is_no_clip_of_what_was_not_watched_whole(kept: Kept, what: str) -> None:
+    sampler = kept.sampler()
+    sampler.start()
+    start_s = (starts_in_hour(2, "gate", NINE)[0] - NINE).total_seconds()
+    camera = dataclasses.replace(FILMED, lines=()) if what == "without lines" else FILMED
+    begin_s = start_s + 5 if what == "not watched when it began" else start_s - 5
+    watch(sampler, camera, begin_s, start_s + 30)
+    if what == "interrupted":
+        sampler.interrupt("gate")
+    if what == "stopped":
+        sampler.forget("gate")
+    watch(sampler, camera, start_s + 30, start_s + 120)
+    assert sampler.stop(30)
+    assert kept.samples() == []
+    assert kept.files() == []
+
+
+def test_a_gap_cuts_a_clip_and_is_told(kept: Kept) -> None:
+    sampler = kept.sampler()
+    sampler.start()
+    start_s = (starts_in_hour(2, "gate", NINE)[0] - NINE).total_seconds()
+    watch(sampler, FILMED, start_s - 5, start_s + 30)
+    watch(sampler, FILMED, start_s + 40, start_s + 120)
+    assert sampler.stop(30)
+    assert kept.samples() == []
+    assert kept.metrics.registry.get_sample_value("footfall_samples_dropped_total", {"reason": "clip_cut"}) == 1
+
+
+def test_what_two_models_found_is_told_apart(kept: Kept) -> None:
+    models = iter(["0123456789ab"] * 9 + ["ba9876543210"] * 1000)
+    sampler = Sampler(kept.store, kept.blobs, kept.metrics, model=lambda: next(models), rng=random.Random(1))
+    sampler.start()
+    at_s = walk_by(sampler, 1)
+    walk_by(sampler, 1, begin_s=at_s)
+    assert sampler.stop(10)
+    tracks = kept.store.populations("track", since=NINE, until=NINE + DAY)
+    assert [(row.model, row.count) for row in tracks] == [("ba9876543210", 1)]  # the first one was followed by both
+    frames = kept.store.populations("frame", since=NINE, until=NINE + DAY)
+    counts = {model: sum(row.count for row in frames if row.model == model) for model in {row.model for row in frames}}
+    assert counts == {"0123456789ab": 9, "ba9876543210": 15}
