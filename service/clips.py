@@ -8,14 +8,14 @@ import random
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 import av
 import cv2
 import numpy as np
 
-from footfall.errors import FootfallError
+from footfall.errors import FootfallError, SourceError
+from footfall.vision.footage import FilmWriter
 from footfall.vision.privacy import pixelate_heads
 
 if TYPE_CHECKING:
@@ -34,10 +34,11 @@ _LATE_S: Final = 10.0
 _LONGEST_GAP_S: Final = 2.0
 """Without a picture for so long nobody can count, nor could the system."""
 _WIDTH_PX: Final = 640
-_TICKS: Final = 1000
-"""Times of the film are in milliseconds."""
-_QUALITY: Final = {"crf": "27", "preset": "veryfast", "threads": "1", "g": "10"}
-"""x264; a key picture every ten, so that a player can step back."""
+_RATE: Final = 5
+"""Frames a second that players are told; each is shown at its own time."""
+_CRF: Final = 27
+_X264: Final = {"preset": "veryfast", "threads": "1", "g": "10"}
+"""A key picture every ten, so that a player can step back."""
 
 
 class ClipError(FootfallError):
@@ -94,7 +95,8 @@ class ClipRecorder:
         self._scale = 1.0
         self._crossings: list[Crossing] = []
         self._file = io.BytesIO()
-        self._film: _Film | None = None
+        self._film: FilmWriter | None = None
+        self._film_px = 0, 0
 
     def add(self, analysis: Analysis, earlier: Sequence[tuple[float, NDArray[np.float32]]]) -> Clip | None:
         """Take in the next analysed frame; returns the film when it is done, some seconds after its end.
@@ -141,17 +143,20 @@ class ClipRecorder:
                 self._boxes.popleft()
             near = [boxes for box_s, boxes in self._boxes if box_s <= at_s + AROUND_S]
             safe = pixelate_heads(picture, np.vstack(near))
-            if self._film is None:
-                self._film = _Film(self._file, safe.shape[1], safe.shape[0])
             assert self._begin is not None
-            self._film.add(safe, round((at_s - self._begin[1]) * _TICKS))
-            self._frames += 1
             self._last_s = at_s - self._begin[1]
+            self._frames += 1
+            with _told():
+                if self._film is None:
+                    self._film = FilmWriter(self._file, fps=_RATE, crf=_CRF, x264=_X264)
+                    self._film_px = safe.shape[1], safe.shape[0]
+                self._film.write(safe, self._last_s)
 
     def _clip(self) -> Clip:
         assert self._begin is not None
         assert self._film is not None
-        self._film.close()
+        with _told():
+            self._film.close()
         begin_at, line = self._begin[0], self._line
         crossings = [
             {"at_s": round((each.at - begin_at).total_seconds(), 3), "direction": each.direction}
@@ -163,8 +168,8 @@ class ClipRecorder:
             begin_at=begin_at,
             line=line.name,
             content=self._file.getvalue(),
-            width_px=self._film.width_px,
-            height_px=self._film.height_px,
+            width_px=self._film_px[0],
+            height_px=self._film_px[1],
             detail={
                 "line": line.name,
                 "start": list(line.start),
@@ -181,29 +186,5 @@ class ClipRecorder:
 def _told() -> Iterator[None]:
     try:
         yield
-    except (av.error.FFmpegError, ValueError, MemoryError) as error:
+    except (SourceError, av.error.FFmpegError, ValueError, MemoryError) as error:
         raise ClipError(f"the film could not be made ({type(error).__name__}); the clip is left out") from None
-
-
-class _Film:
-    """An H.264 film whose pictures have times of their own."""
-
-    def __init__(self, file: io.BytesIO, width_px: int, height_px: int) -> None:
-        self.width_px, self.height_px = width_px, height_px
-        with _told():
-            self._container = av.open(file, "w", format="mp4")
-            self._stream = self._container.add_stream("libx264", rate=_TICKS, options=_QUALITY)
-            self._stream.width, self._stream.height = width_px, height_px
-            self._stream.pix_fmt = "yuv420p"
-            self._stream.codec_context.time_base = Fraction(1, _TICKS)
-
-    def add(self, picture: NDArray[np.uint8], at_ms: int) -> None:
-        with _told():
-            frame = av.VideoFrame.from_ndarray(picture, "bgr24")
-            frame.pts, frame.time_base = at_ms, Fraction(1, _TICKS)
-            self._container.mux(self._stream.encode(frame))
-
-    def close(self) -> None:
-        with _told():
-            self._container.mux(self._stream.encode())
-            self._container.close()

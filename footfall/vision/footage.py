@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 import av
 import cv2
@@ -15,8 +16,7 @@ from footfall.domain import Frame
 from footfall.errors import NotFoundError, SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
     from numpy.typing import NDArray
@@ -130,22 +130,28 @@ class FilmWriter:
     """Writes pictures as an H.264 film; use as a context manager.
 
     Args:
+        target: a file by its name, or a binary file that can seek, which becomes MP4.
         fps: at which the film plays; each picture is shown at its own time.
         crf: quality, from 0 (nothing is lost) to 51; from about 12 on the eye cannot tell. 23 is libx264's own choice.
+        x264: more of its options.
 
     Raises:
         SourceError: the file cannot be written.
     """
 
-    def __init__(self, path: Path, *, fps: float, crf: int = 23) -> None:
-        self._path = path
+    def __init__(
+        self, target: Path | BinaryIO, *, fps: float, crf: int = 23, x264: Mapping[str, str] | None = None
+    ) -> None:
         self._fps = fps
-        self._crf = crf
+        self._options = {"crf": str(crf), **(x264 or {})}
         try:
-            self._container = av.open(str(path), "w")
+            if isinstance(target, Path):
+                self._container = av.open(str(target), "w")
+            else:
+                self._container = av.open(target, "w", format="mp4")
         except (av.error.FFmpegError, ValueError, OSError) as error:
             raise SourceError(
-                f"film {str(path)!r}: cannot be written ({type(error).__name__}); expected a name that ends in .mp4"
+                f"film {str(target)!r}: cannot be written ({type(error).__name__}); expected a name that ends in .mp4"
             ) from None
         self._stream: av.VideoStream | None = None
         self._first_s = 0.0
@@ -157,6 +163,10 @@ class FilmWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what is left, and the end."""
         if self._stream is not None:
             self._container.mux(self._stream.encode())
         self._container.close()
@@ -171,7 +181,7 @@ class FilmWriter:
         if self._stream is None:
             height, width = picture.shape[:2]
             self._stream = self._container.add_stream(
-                "libx264", rate=Fraction(self._fps).limit_denominator(1000), options={"crf": str(self._crf)}
+                "libx264", rate=Fraction(self._fps).limit_denominator(1000), options=self._options
             )
             self._stream.width, self._stream.height, self._stream.pix_fmt = width & ~1, height & ~1, "yuv420p"
             self._stream.codec_context.time_base = Fraction(1, 1000)

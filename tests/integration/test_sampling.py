@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import re
 from collections import deque
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
 from support.served import Served
 
+from footfall.domain import Camera, Line
+from footfall.vision.analysis import CameraAnalyser
 from footfall.vision.detector import load_detector
 from footfall.vision.evaluation import read_sequence
 from footfall.vision.footage import Footage
 from footfall.vision.models import EMBEDDED_FOLDER
 from footfall.vision.privacy import pixelate_heads
+from service.clips import ClipRecorder
 
 # JPEG, PNG, GIF, WebP, MP4, Matroska, TIFF; longer than their magic alone where that is short.
 PICTURE = re.compile(
@@ -94,6 +100,40 @@ def test_heads_of_real_people_are_gone_from_what_would_be_kept(footage: Path) ->
     unreadable = np.mean(np.array(shares) < 0.5)
     # Whom the detector did not see in a second cannot be hidden.
     assert unreadable >= 0.9, f"{unreadable:.1%} of {len(shares)} heads"
+
+
+@pytest.mark.footage
+def test_heads_of_real_people_are_gone_from_a_clip(footage: Path) -> None:
+    """The same of a film as it is stored: boxes of a second before and after each picture."""
+    sequence = read_sequence(footage / "TUD-Campus")
+    detector = load_detector(EMBEDDED_FOLDER, input_size=640)
+    recorder = ClipRecorder(Line("door", (0.5, 0.0), (0.5, 1.0)), sequence.frames / sequence.fps)
+    analyser = CameraAnalyser(Camera("street", "film.mp4"), run_id="test")
+    pictures = {}
+    with Footage(sequence.video) as film:
+        for frame in film.frames():
+            if frame.sequence % 3 == 0:
+                pictures[round(frame.received_s, 2)] = frame
+                recorder.add(analyser.update(frame, detector.detect([frame.picture])[0]), ())
+    clip, at_s = None, frame.received_s
+    while clip is None:
+        at_s += 0.5
+        later = dataclasses.replace(frame, picture=np.full_like(frame.picture, 127), received_s=at_s)
+        clip = recorder.add(analyser.update(later, detector.detect([later.picture])[0]), ())
+    shares = []
+    with av.open(io.BytesIO(clip.content)) as container:
+        for stored in container.decode(video=0):
+            frame = pictures[round(float(stored.time or 0), 2)]
+            safe = stored.to_ndarray(format="bgr24")
+            assert safe.shape == frame.picture.shape
+            for x0, y0, x1, y1 in sequence.boxes_at(frame.sequence)[1].tolist():
+                part = np.s_[max(0, int(y0)) : int(y0 + 0.15 * (y1 - y0)), max(0, int(x0)) : int(x1)]
+                before, after = _detail(frame.picture[part]), _detail(safe[part])
+                if before > 1:
+                    shares.append(after / before)
+    assert len(shares) > 100
+    unreadable = np.mean(np.array(shares) < 0.5)
+    assert unreadable >= 0.95, f"{unreadable:.1%} of {len(shares)} heads"
 
 
 def _detail(part: Any) -> float:
