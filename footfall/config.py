@@ -91,6 +91,12 @@ class Settings(BaseSettings):
         28.0, gt=0, le=366, description="Figures about quality rest on samples that are not older."
     )
     precision_target: float = Field(0.95, gt=0, lt=1, description="Precision that is promised; alerts compare with it.")
+    teacher_model: str | None = Field(
+        None, description="A stronger model that the monitor asks about samples: a name, folder or .onnx file."
+    )
+    teacher_cpu_share: float = Field(
+        0.1, gt=0, le=1, description="Of one core, how much the teacher may use; it works at the lowest priority."
+    )
     monitor_host: str = Field("127.0.0.1", description="Address the monitor listens on; see FOOTFALL_HOST.")
     monitor_port: int = Field(8601, ge=0, le=65535, description="Port the monitor listens on; 0 picks a free one.")
     monitor_interval_s: float = Field(300.0, ge=1, le=86400, description="Time between two checks of the monitor.")

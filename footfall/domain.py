@@ -300,7 +300,13 @@ LabelSource = Literal["reviewer", "import", "teacher"]
 DeletionReason = Literal["expired", "disk", "request"]
 
 QualityMeasure = Literal[
-    "precision_reviewed", "precision_estimated", "recall_audited", "count_accuracy_audited", "count_balance_error"
+    "precision_reviewed",
+    "precision_estimated",
+    "precision_assisted",
+    "recall_audited",
+    "count_accuracy_audited",
+    "count_balance_error",
+    "teacher_agreement",
 ]
 """What is said about how right the counting is; each has its own way to be measured and its own trust."""
 
@@ -382,6 +388,7 @@ class SampleLabel:
     Attributes:
         number: given by the store; 0 before.
         content: by unit. track: `verdict`; frame: `boxes` (x0, y0, x1, y1 in pixels); clip: `in`, `out`, `presses`.
+            Of a teacher: track: `agrees`, the share of its moments in which it finds a person too; frame: `boxes`.
         undone_at: when it was taken back.
         key: of whoever sends it, at most 32 characters: the same key again is the same label; None has no such key.
     """

@@ -45,11 +45,14 @@ def run(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = None,
     data_dir: DataOption = None,
+    with_parent: Annotated[  # noqa: FBT002  Typer's way
+        bool, typer.Option("--with-parent", hidden=True, help="End when standard input ends; for `footfall up`.")
+    ] = False,
 ) -> None:
     """Check again and again, and give the figures to Prometheus, until SIGTERM or Ctrl-C."""
     from monitoring.wiring import Monitor  # noqa: PLC0415  heavy: not for `--help`
 
-    Monitor(read_settings(monitor_host=host, monitor_port=port, data_dir=data_dir)).run()
+    Monitor(read_settings(monitor_host=host, monitor_port=port, data_dir=data_dir)).run(with_parent=with_parent)
 
 
 @app.command()

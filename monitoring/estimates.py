@@ -9,11 +9,13 @@ import numpy as np
 
 from footfall.domain import QualityEstimate
 from monitoring.quality import (
+    assisted_precision,
     audited_count_accuracy,
     audited_recall,
     balance_error,
     calibrate,
     reviewed_precision,
+    teacher_agreement,
 )
 
 if TYPE_CHECKING:
@@ -35,6 +37,14 @@ PRECISION: Final = (
 )
 ESTIMATED: Final = (
     "mean of what the confidences of random tracks are worth by the site's verdicts (isotonic); an estimate, no verdict"
+)
+ASSISTED: Final = (
+    "precision_reviewed sharpened by what a stronger model says of more random tracks, as far as it agrees with the "
+    "verdicts (PPI++); tracks that wait for a verdict must be like those that have one"
+)
+AGREEMENT: Final = (
+    "2 * both / (system + teacher) of people found on random frames, heads pixelated, IoU 0.5, each at its own "
+    "threshold; what both miss does not show; bootstrap of camera-hours, 95 %"
 )
 RECALL: Final = (
     "share of the people marked on fully labelled random frames that were found, IoU 0.5, at the model's own "
@@ -84,6 +94,9 @@ def sample_estimates(
         found.append(_recall(place, cameras, evidence.model, window, least))
         estimated = _estimated(place, cameras, calibration, evidence.model, window, least=least)
         found.append(estimated)
+        if any(camera.taught or camera.other_opinions for camera in cameras):
+            found.append(_assisted(place, cameras, evidence.model, window, least))
+            found.append(_agreement(place, cameras, evidence.model, window, least))
     for camera_id, camera in sorted(evidence.cameras.items()):
         found += _count_accuracy(camera_id, camera, evidence.model, window, least)
     return found
@@ -142,6 +155,57 @@ def _precision(
         newest_at=newest,
         population=sum(populations.values()),
         definition=PRECISION,
+    )
+
+
+def _assisted(
+    place: _Place, cameras: Sequence[CameraEvidence], model: str, window: Window, least: int
+) -> QualityEstimate:
+    both = [
+        (track, opinion)
+        for camera in cameras
+        for track, opinion in zip(camera.reviewed, camera.opinions, strict=True)
+        if opinion is not None
+    ]
+    others = [each for camera in cameras for each in camera.other_opinions]
+    estimate = assisted_precision(
+        np.array([track.right for track, _ in both], np.bool_),
+        np.array([opinion for _, opinion in both], np.float64),
+        np.array([opinion for opinion, _ in others], np.float64),
+        weights=np.array([track.weight for track, _ in both], np.float64),
+        weights_on_all=np.array([weight for _, weight in others], np.float64),
+        least_n=least,
+    )
+    newest = max((camera.verdict_at for camera in cameras if camera.verdict_at), default=None)
+    return _row(
+        "precision_assisted",
+        place,
+        model,
+        window,
+        estimate,
+        n=len(both),
+        least=least,
+        newest_at=newest,
+        population=None,
+        definition=ASSISTED,
+    )
+
+
+def _agreement(
+    place: _Place, cameras: Sequence[CameraEvidence], model: str, window: Window, least: int
+) -> QualityEstimate:
+    frames = [frame for camera in cameras for frame in camera.taught]
+    return _row(
+        "teacher_agreement",
+        place,
+        model,
+        window,
+        teacher_agreement(frames, least_people=least),
+        n=sum(frame.found + frame.taught for frame in frames),
+        least=least,
+        newest_at=max((camera.taught_at for camera in cameras if camera.taught_at), default=None),
+        population=None,
+        definition=AGREEMENT,
     )
 
 

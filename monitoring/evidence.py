@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from supervision import box_iou_batch
 
 from footfall.agreement import newest_verdicts, together
-from monitoring.quality import AuditedClip, AuditedFrame, ReviewedTrack
+from monitoring.quality import AuditedClip, AuditedFrame, ReviewedTrack, TaughtFrame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,6 +36,9 @@ class CameraEvidence:
         drawn: mean confidences and weights of all random tracks, reviewed or not.
         frames: random frames on which somebody marked everybody.
         clips: line → clips in which somebody counted.
+        opinions: of the reviewed, what the teacher says, in [0, 1]; None: it was not asked.
+        other_opinions: of random tracks nobody was sure about, what the teacher says, and weights.
+        taught: random frames on which the teacher looked for people too.
     """
 
     populations: dict[str, int] = field(default_factory=dict)
@@ -47,6 +50,10 @@ class CameraEvidence:
     verdict_at: datetime | None = None
     frame_label_at: datetime | None = None
     clip_label_at: dict[str, datetime] = field(default_factory=dict)
+    opinions: list[float | None] = field(default_factory=list)
+    other_opinions: list[tuple[float, float]] = field(default_factory=list)
+    taught: list[TaughtFrame] = field(default_factory=list)
+    taught_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +95,21 @@ def _newest_model(populations: Iterable[Population], samples: Iterable[Sample]) 
 def _add_tracks(cameras: defaultdict[str, CameraEvidence], tracks: Sequence[Sample], store: SampleStore) -> None:
     labels = _labels_of(store, tracks)
     verdicts = newest_verdicts([label for said in labels.values() for label in said])
+    taught = _taught(store, tracks, "agrees")
     for track in tracks:
         camera = cameras[track.camera_id]
         assert track.probability is not None
         weight, score = 1 / track.probability, float(track.detail["score"])
         camera.drawn.append((score, weight))
         verdict = together(verdicts.get(track.id, {}).values())
+        opinion = taught.get(track.id)
+        agrees = None if opinion is None else float(opinion.content["agrees"])
         # Its hour may have begun before the window, which leaves its population out.
         if verdict not in {"right", "wrong"} or track.stratum not in camera.populations:
+            if agrees is not None:
+                camera.other_opinions.append((agrees, weight))
             continue
+        camera.opinions.append(agrees)
         camera.reviewed.append(ReviewedTrack(verdict == "right", track.stratum, track.camera_id, weight))
         camera.scores.append(score)
         camera.verdict_at = _later(camera.verdict_at, [label.at for label in labels[track.id]])
@@ -104,15 +117,23 @@ def _add_tracks(cameras: defaultdict[str, CameraEvidence], tracks: Sequence[Samp
 
 def _add_frames(cameras: defaultdict[str, CameraEvidence], frames: Sequence[Sample], store: SampleStore) -> None:
     labels = _labels_of(store, frames)
+    taught = _taught(store, frames, "boxes")
     for frame in frames:
-        newest = _newest(labels.get(frame.id, ()), "boxes")
-        if newest is None or frame.probability is None:
-            continue
-        truth = np.array(newest.content["boxes"], np.float64).reshape(-1, 4)
-        found = np.array([box[:4] for box in frame.detail["boxes"]], np.float64).reshape(-1, 4)
-        matched = _matched(truth, found)
+        assert frame.probability is not None
+        found = _boxes(box[:4] for box in frame.detail["boxes"])
         cluster = f"{frame.camera_id} {frame.hour_at.isoformat()}"
         camera = cameras[frame.camera_id]
+        opinion = taught.get(frame.id)
+        if opinion is not None:
+            theirs = _boxes(opinion.content["boxes"])
+            both = _matched(theirs, found)
+            camera.taught.append(TaughtFrame(len(found), len(theirs), both, 1 / frame.probability, cluster))
+            camera.taught_at = _later(camera.taught_at, [opinion.at])
+        newest = _newest(labels.get(frame.id, ()), "boxes")
+        if newest is None:
+            continue
+        truth = _boxes(newest.content["boxes"])
+        matched = _matched(truth, found)
         camera.frames.append(AuditedFrame(len(truth), matched, 1 / frame.probability, cluster))
         camera.frame_label_at = _later(camera.frame_label_at, [newest.at])
 
@@ -146,9 +167,22 @@ def _add_clips(cameras: defaultdict[str, CameraEvidence], clips: Sequence[Sample
 def _labels_of(store: SampleStore, samples: Sequence[Sample]) -> dict[str, list[SampleLabel]]:
     labels: dict[str, list[SampleLabel]] = {}
     for label in store.labels([sample.id for sample in samples]):
-        if label.source != "teacher":
-            labels.setdefault(label.sample_id, []).append(label)
+        labels.setdefault(label.sample_id, []).append(label)
     return labels
+
+
+def _taught(store: SampleStore, samples: Sequence[Sample], wanted: str) -> dict[str, SampleLabel]:
+    """Sample → word of the teacher that spoke last; what another one said before is of another worth."""
+    labels = [
+        label
+        for label in store.labels([sample.id for sample in samples], with_teacher=True)
+        if label.source == "teacher" and wanted in label.content
+    ]
+    return {label.sample_id: label for label in labels if label.reviewer == labels[-1].reviewer}
+
+
+def _boxes(rows: Iterable[Sequence[float]]) -> NDArray[np.float64]:
+    return np.array(list(rows), np.float64).reshape(-1, 4)
 
 
 def _newest(labels: Iterable[SampleLabel], wanted: str) -> SampleLabel | None:

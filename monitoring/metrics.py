@@ -22,9 +22,11 @@ LABELS: Final = ("scope", "camera", "line", "model")
 ABOUT: Final[dict[QualityMeasure, str]] = {
     "precision_reviewed": "Share of tracked people that are people, by reviewers' verdicts.",
     "precision_estimated": "The same by what confidences are worth; an estimate, no verdict.",
+    "precision_assisted": "Precision by verdicts and, as far as they agree, a stronger model on more tracks.",
     "recall_audited": "Share of people found, by fully labelled random frames.",
     "count_accuracy_audited": "1 - |counted - true| / true, by clips that a person counted.",
     "count_balance_error": "|in - out| / (in + out) of the last whole day.",
+    "teacher_agreement": "2 * both / (system + stronger model) of people found on random frames; no precision.",
 }
 PARTS: Final = {
     "ratio": "",
@@ -101,6 +103,17 @@ class MonitorMetrics:
         self.check_seconds = Gauge(
             "footfall_monitor_check_seconds", "Duration of the last check.", registry=self.registry
         )
+        self.teacher_labels = Counter(
+            "footfall_teacher_labels", "Samples that the teacher judged.", ["unit"], registry=self.registry
+        )
+        self.teacher_failures = Counter(
+            "footfall_teacher_failures", "Samples that the teacher could not judge.", registry=self.registry
+        )
+        self.teacher_cpu_seconds = Counter(
+            "footfall_teacher_cpu_seconds", "Processor time of the teacher.", registry=self.registry
+        )
+        for unit in ("track", "frame"):
+            self.teacher_labels.labels(unit)
         self._quality = _Quality()
         self.registry.register(self._quality)
 

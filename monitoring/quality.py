@@ -310,10 +310,12 @@ def assisted_precision(
     teacher_on_reviewed: NDArray[np.floating],
     teacher_on_all: NDArray[np.floating],
     *,
+    weights: NDArray[np.floating] | None = None,
+    weights_on_all: NDArray[np.floating] | None = None,
     least_n: int = 30,
     confidence: float = CONFIDENCE,
 ) -> Estimate | None:
-    """Precision from few verdicts and a teacher's opinion on many more, all drawn by plain chance.
+    """Precision from few verdicts and a teacher's opinion on many more, drawn by known chances.
 
     The teacher's opinion is used as far as it agrees with the verdicts and no farther, so that a bad teacher does not
     make the figure worse. Source: PPI++ (Angelopoulos, Duchi and Zrnic, 2023), the mean with its best λ.
@@ -322,23 +324,77 @@ def assisted_precision(
         right: (n,) verdicts.
         teacher_on_reviewed: (n,) what the teacher says of the same tracks, in [0, 1].
         teacher_on_all: (N,) what it says of the larger sample, which does not hold the n.
+        weights, weights_on_all: (n,), (N,) 1 ÷ chance of each track; None: all alike. Means are by weight (Hájek), and
+            each sample counts for what its weights are worth (Kish).
     """
     n, many = len(right), len(teacher_on_all)
     if n < least_n or many == 0:
         return None
-    verdicts = right.astype(np.float64)
-    opinion = np.asarray(teacher_on_reviewed, np.float64)
-    spread = float(np.var(np.concatenate([opinion, teacher_on_all])))
+    mine = np.ones(n) if weights is None else np.asarray(weights, np.float64)
+    theirs = np.ones(many) if weights_on_all is None else np.asarray(weights_on_all, np.float64)
+    worth, worth_of_all = _kish(mine), _kish(theirs)
+    verdicts, opinion = right.astype(np.float64), np.asarray(teacher_on_reviewed, np.float64)
+    mean_verdict, mean_opinion = np.average(verdicts, weights=mine), np.average(opinion, weights=mine)
+    mean_of_all = np.average(teacher_on_all, weights=theirs)
+    spread = _variance(np.concatenate([opinion, teacher_on_all]), np.concatenate([mine, theirs]))
     trust = 0.0
     if spread > 0:
-        shared = float(np.mean((verdicts - verdicts.mean()) * (opinion - opinion.mean())))
-        trust = min(1.0, max(0.0, shared / ((1 + n / many) * spread)))
-    value = float(verdicts.mean() + trust * (np.mean(teacher_on_all) - opinion.mean()))
-    variance = float(np.var(verdicts - trust * opinion, ddof=1)) / n + trust**2 * float(np.var(teacher_on_all)) / many
-    value = min(1.0, max(0.0, value))
-    n_effective = value * (1 - value) / variance if variance > 0 and 0 < value < 1 else float(n)
+        shared = float(np.average((verdicts - mean_verdict) * (opinion - mean_opinion), weights=mine))
+        trust = min(1.0, max(0.0, shared / ((1 + worth / worth_of_all) * spread)))
+    value = min(1.0, max(0.0, float(mean_verdict + trust * (mean_of_all - mean_opinion))))
+    left = _variance(verdicts - trust * opinion, mine) * worth / max(worth - 1, 1.0)
+    variance = left / worth + trust**2 * _variance(np.asarray(teacher_on_all, np.float64), theirs) / worth_of_all
+    n_effective = value * (1 - value) / variance if variance > 0 and 0 < value < 1 else worth
     lower, upper = wilson(value, max(n_effective, 1.0), confidence=confidence)
     return Estimate(value, lower, upper, n, n_effective)
+
+
+def _kish(weights: NDArray[np.float64]) -> float:
+    return float(weights.sum() ** 2 / (weights**2).sum())
+
+
+def _variance(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    return float(np.average((values - np.average(values, weights=weights)) ** 2, weights=weights))
+
+
+@dataclass(frozen=True, slots=True)
+class TaughtFrame:
+    """A frame on which a teacher looked for people too.
+
+    Attributes:
+        found, taught: how many the system and the teacher found.
+        matched: of these, how many both.
+        weight: 1 ÷ chance to be drawn.
+        cluster: frames of one camera and hour share it.
+    """
+
+    found: int
+    taught: int
+    matched: int
+    weight: float
+    cluster: str
+
+
+def teacher_agreement(
+    frames: Sequence[TaughtFrame], *, least_people: int = 30, seed: int = 0, confidence: float = CONFIDENCE
+) -> Estimate | None:
+    """2 · both ÷ (system + teacher): how far system and teacher find the same people; what both miss does not show.
+
+    Args:
+        least_people: with fewer boxes of both together, or fewer than five camera-hours, there is no estimate.
+    """
+    weights = np.array([frame.weight for frame in frames], np.float64)
+    both = np.array([2 * frame.matched for frame in frames], np.float64)
+    boxes = np.array([frame.found + frame.taught for frame in frames], np.float64)
+    return _ratio(
+        both * weights,
+        boxes * weights,
+        [frame.cluster for frame in frames],
+        n=int(boxes.sum()),
+        least_n=least_people,
+        seed=seed,
+        confidence=confidence,
+    )
 
 
 def _ratio(

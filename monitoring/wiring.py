@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 import uvicorn
 
+from footfall.stores.blobs import BlobStore
 from footfall.stores.database import Database
 from footfall.stores.quality import QualityStore
 from footfall.stores.samples import SampleStore
+from footfall.vision.detector import load_detector
+from footfall.vision.models import resolve_model
 from monitoring.checker import Checker
 from monitoring.metrics import MonitorMetrics
 from monitoring.server import create_app
+from monitoring.teacher import Teacher
 
 if TYPE_CHECKING:
     from footfall.config import Settings
 
 _log = structlog.get_logger(__name__)
+_NICE: Final = 10
+_VIEW_PX: Final = 320
 
 
 class Monitor:
@@ -35,9 +43,11 @@ class Monitor:
         self.database = Database(settings.sqlalchemy_url)
         self.database.migrate()
         self.metrics = MonitorMetrics(target=settings.precision_target)
+        samples = SampleStore(self.database)
+        self.teacher = None if settings.teacher_model is None else _teacher(settings, samples, self.metrics)
         self.checker = Checker(
             self.database,
-            SampleStore(self.database),
+            samples,
             QualityStore(self.database),
             self.metrics,
             window=timedelta(days=settings.quality_window_days),
@@ -49,8 +59,12 @@ class Monitor:
         """Give back the database."""
         self.database.close()
 
-    def run(self) -> None:
-        """Check and serve metrics until SIGTERM or SIGINT; in the main thread."""
+    def run(self, *, with_parent: bool = False) -> None:
+        """Check and serve metrics until SIGTERM or SIGINT; in the main thread.
+
+        Args:
+            with_parent: also until standard input ends; then it steps back for the program that started it.
+        """
         settings = self._settings
         token = settings.api_token
         app = create_app(self.metrics, token=None if token is None else token.get_secret_value())
@@ -63,14 +77,35 @@ class Monitor:
             target=self.checker.run, args=(settings.monitor_interval_s, stopping), name="checker", daemon=True
         )
         checks.start()
+        if self.teacher is not None:
+            threading.Thread(target=self.teacher.run, args=(stopping,), name="teacher", daemon=True).start()
+            _log.info("a teacher is asked", model=self.teacher.name, cpu_share=settings.teacher_cpu_share)
         host, port = listening.getsockname()[:2]
         _log.info("checking", metrics=f"http://{host}:{port}/metrics", interval_s=settings.monitor_interval_s)
         for number in (signal.SIGINT, signal.SIGTERM):
             # The server raises a caught signal again when it has ended; by then it has done its work.
             signal.signal(number, lambda *_: None)
+        server = uvicorn.Server(config)
+        if with_parent:
+            os.nice(_NICE)
+            threading.Thread(target=_end_with_input, args=(server,), name="parent", daemon=True).start()
         try:
-            uvicorn.Server(config).run(sockets=[listening])
+            server.run(sockets=[listening])
         finally:
             stopping.set()
             checks.join(5)
             self.close()
+
+
+def _teacher(settings: Settings, samples: SampleStore, metrics: MonitorMetrics) -> Teacher:
+    folder = resolve_model(settings.teacher_model, settings.models_dir)
+    # One thread of ONNX Runtime is the thread that asks: its processor time can be told and bounded.
+    frames, tracks = (load_detector(folder, threads=1, input_size=size) for size in (640, _VIEW_PX))
+    blobs = BlobStore(settings.blobs_place)
+    return Teacher(samples, blobs, metrics, detector=frames, near=tracks, cpu_share=settings.teacher_cpu_share)
+
+
+def _end_with_input(server: uvicorn.Server) -> None:
+    while sys.stdin.buffer.read(1):
+        pass
+    server.should_exit = True

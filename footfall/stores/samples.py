@@ -164,7 +164,7 @@ class SampleStore:
         camera_ids: Sequence[str] | None = None,
         limit: int = 20,
     ) -> list[Sample]:
-        """Return what this reviewer has not judged yet and whose picture is still there, oldest first."""
+        """Return what this reviewer (or teacher) has not judged and whose picture is still there, oldest first."""
         columns, labels = samples.c, sample_labels.c
         judged = sa.exists().where(
             labels.sample_id == columns.id, labels.reviewer == reviewer, labels.undone_us.is_(None)
@@ -239,8 +239,15 @@ class SampleStore:
             raise UnknownRecordError(f"label {number} of {reviewer!r}: is not there; nothing was taken back")
         return _label(row)
 
-    def labels(self, sample_ids: Sequence[str], *, with_undone: bool = False) -> list[SampleLabel]:
-        """Return the labels of samples in the order they were given; those taken back only when asked for."""
+    def labels(
+        self, sample_ids: Sequence[str], *, with_undone: bool = False, with_teacher: bool = False
+    ) -> list[SampleLabel]:
+        """Return the labels of samples in the order they were given.
+
+        Args:
+            with_undone: also those that were taken back.
+            with_teacher: also those of a teacher, which is no person.
+        """
         columns = sample_labels.c
         found: list[SampleLabel] = []
         with self._database.transaction() as connection:
@@ -248,6 +255,8 @@ class SampleStore:
                 query = sa.select(sample_labels).where(columns.sample_id.in_(sample_ids[begin : begin + _AT_ONCE]))
                 if not with_undone:
                     query = query.where(columns.undone_us.is_(None))
+                if not with_teacher:
+                    query = query.where(columns.source != "teacher")
                 found += [_label(row) for row in connection.execute(query).mappings()]
         return sorted(found, key=lambda label: label.number)
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import functools
+import random
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from footfall.config import Settings, SiteFile, read_settings, read_site
+from service.backoff import Backoff
+from service.companion import Companion
 from service.logs import set_up_logs
 
 ConfigOption = Annotated[Path | None, typer.Option(help="Site file (YAML); its cameras become the cameras.")]
@@ -38,12 +42,14 @@ def up(
     port: PortOption = None,
     model: ModelOption = None,
     data_dir: DataOption = None,
+    *,
+    monitor: Annotated[bool, typer.Option(help="Run the monitor as well: how right it counts.")] = True,
 ) -> None:
     """Run all of Footfall on this machine: SQLite, folders, no other server needed."""
     settings = read_settings(host=host, port=port, model=model, data_dir=data_dir)
     site = None if config is None else read_site(config)
     set_up_logs(settings.log_level)
-    _run(settings, site, welcome=True)
+    _run(settings, site, welcome=True, companion=_monitor(settings) if monitor else None)
 
 
 def check_config(
@@ -57,7 +63,14 @@ def check_config(
     typer.echo(f"{config.name}: good: site {site.site!r}, {len(site.cameras)} cameras, {lines} lines, {zones} zones")
 
 
-def _run(settings: Settings, site: SiteFile | None, *, welcome: bool) -> None:
+def _monitor(settings: Settings) -> Companion:
+    # The rest of its settings it reads from the environment, as this program did.
+    command = [sys.executable, "-m", "monitoring", "run", "--with-parent", "--data-dir", str(settings.data_dir)]
+    backoff = Backoff(first_s=1.0, most_s=60.0, auth_ladder_s=(), rng=random.Random())  # noqa: S311  no secret
+    return Companion("monitor", command, backoff)
+
+
+def _run(settings: Settings, site: SiteFile | None, *, welcome: bool, companion: Companion | None = None) -> None:
     from service.wiring import Service  # noqa: PLC0415  heavy: not for `--help`
 
     service = Service(settings, site)
@@ -71,4 +84,10 @@ def _run(settings: Settings, site: SiteFile | None, *, welcome: bool) -> None:
         say("A stronger one: footfall models import yolo11n.pt, then footfall models use yolo11n")
     if welcome:
         say("Ctrl-C stops it.")
-    service.run()
+    if companion is not None:
+        companion.start()
+    try:
+        service.run()
+    finally:
+        if companion is not None:
+            companion.stop(5.0)

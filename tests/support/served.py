@@ -1,4 +1,4 @@
-"""Runs the real `footfall serve` in a process of its own and asks it over HTTP."""
+"""Runs the real `footfall serve`, or `up`, in a process of its own and asks it over HTTP."""
 
 from __future__ import annotations
 
@@ -28,11 +28,21 @@ class Served:
 
     Args:
         cameras: as in a site file.
+        command: `serve` or `up`.
         settings: FOOTFALL_* without the prefix.
     """
 
-    def __init__(self, folder: Path, cameras: list[dict[str, Any]], model: Path | str, **settings: object) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        cameras: list[dict[str, Any]],
+        model: Path | str,
+        *,
+        command: str = "serve",
+        **settings: object,
+    ) -> None:
         self.folder = folder
+        self._command = command
         self.log: list[str] = []
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "site.yaml").write_text(yaml.safe_dump({"site": "test", "cameras": cameras}), encoding="utf-8")
@@ -60,7 +70,7 @@ class Served:
     def start(self) -> None:
         """Start the process and wait for its address."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "service", "serve", "--config", str(self.folder / "site.yaml")],
+            [sys.executable, "-m", "service", self._command, "--config", str(self.folder / "site.yaml")],
             cwd=ROOT,
             env=self._environment,
             stdout=subprocess.DEVNULL,

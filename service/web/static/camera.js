@@ -75,7 +75,8 @@ if (byId("camera").dataset.simulated !== undefined) {
 // How right the counting is: figures with their intervals, or how much is missing.
 const MEASURES = {
   precision_reviewed: "Precision, reviewed", recall_audited: "Recall, audited", count_accuracy_audited: "Count accuracy, audited",
-  precision_estimated: "Precision, estimated", count_balance_error: "In against out, yesterday",
+  precision_estimated: "Precision, estimated", precision_assisted: "Precision, with a teacher's help",
+  teacher_agreement: "Agreement with a teacher", count_balance_error: "In against out, yesterday",
 };
 
 function figure(estimate) {
