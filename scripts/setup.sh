@@ -84,7 +84,8 @@ for wanted in tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-de
   # First, because what comes next asks for it; what it brings along has the locked versions from the start.
   .venv/bin/python -m pip install --quiet --no-compile -c <(grep -oE '^[a-z0-9._-]+==[^\\]+' "$requirements") "${torch[@]}"
 fi
-.venv/bin/python -m pip install --quiet --no-compile --require-hashes -r "$requirements"
+# The lock is complete; with hashes pip would not see that `pandas[parquet]` is the pandas in it.
+.venv/bin/python -m pip install --quiet --no-compile --no-deps --require-hashes -r "$requirements"
 # setuptools warns of every editable installation.
 PYTHONWARNINGS=ignore .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 wanted "$requirements" >"$stamp.$kind"

@@ -68,10 +68,10 @@ class BlobStore:
         path = self._path(key)
         try:
             folder, _, name = path.rpartition("/")
-            self._files.makedirs(folder, exist_ok=True)
             if not self._is_folder:
                 self._files.pipe_file(path, content)
                 return
+            self._files.makedirs(folder, exist_ok=True)
             unfinished = f"{folder}/{_UNFINISHED}{uuid.uuid4().hex}-{name}"
             try:
                 self._files.pipe_file(unfinished, content)
@@ -102,6 +102,11 @@ class BlobStore:
         """Delete bytes; tells whether there were any."""
         path = self._path(key)
         try:
+            # An object store deletes what is not there without a word.
+            if not self._is_folder:
+                self._files.invalidate_cache()
+                if not self._files.exists(path):
+                    return False
             self._files.rm_file(path)
         except FileNotFoundError:
             return False

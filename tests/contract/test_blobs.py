@@ -4,17 +4,45 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
 from footfall.errors import StoreError, UnknownRecordError
 from footfall.stores.blobs import BlobStore
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(scope="session")
+def s3_address() -> Iterator[str]:
+    """A server that speaks S3, on loopback."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3_place(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A new bucket, reached as an operator would: by the environment."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_address)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    bucket = f"footfall-{uuid.uuid4().hex}"
+    place = {"LocationConstraint": "eu-central-1"}
+    boto3.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
+    return f"s3://{bucket}/site"
+
+
+@pytest.fixture(params=["folder", "memory", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
-    """A folder, and fsspec's store in memory, which has no renaming and no folders, like object stores."""
+    """A folder, fsspec's store in memory, which has no renaming and no folders, and S3."""
+    if request.param == "s3":
+        return BlobStore(request.getfixturevalue("s3_place"))
     return BlobStore(str(tmp_path / "blobs") if request.param == "folder" else f"memory://{uuid.uuid4().hex}")
 
 
@@ -93,3 +121,10 @@ def test_a_kind_of_store_that_nobody_knows_is_named_without_secrets() -> None:
     with pytest.raises(StoreError, match="expected a folder, or s3://bucket/prefix") as caught:
         BlobStore("nosuch://user:geheim@host/x")
     assert "geheim" not in str(caught.value)
+
+
+def test_a_bucket_that_is_not_there_is_told_and_no_secret_with_it(s3_place: str) -> None:
+    store = BlobStore(s3_place.replace("footfall-", "other-"))
+    with pytest.raises(StoreError, match=r"blobs s3://other-\w+/site: 'a/1' could not be written") as told:
+        store.put("a/1", b"x")
+    assert "secret" not in str(told.value)
