@@ -1,5 +1,5 @@
 // One camera: its stream, totals, people now and events; the editor is in editor.js.
-import { api, clockText, countText, isWatched, localMidnight, make, percent, repeat, showCoverage, showState, sinceText, stateText } from "./common.js";
+import { api, clockText, countText, isWatched, localMidnight, make, percent, qualityText, repeat, showCoverage, showState, sinceText, stateText } from "./common.js";
 import { Editor } from "./editor.js";
 
 const MAX_EVENTS = 30;
@@ -79,12 +79,6 @@ const MEASURES = {
   teacher_agreement: "Agreement with a teacher", count_balance_error: "In against out, yesterday",
 };
 
-function figure(estimate) {
-  if (estimate.value === null) return `${estimate.missing} more needed`;
-  const between = estimate.lower === null ? "" : ` (${percent(estimate.lower)} to ${percent(estimate.upper)})`;
-  return `${percent(estimate.value)}${between}`;
-}
-
 repeat(async () => {
   const { checked_at: checkedAt, estimates } = await api("/api/v1/quality");
   const order = Object.keys(MEASURES);
@@ -92,7 +86,7 @@ repeat(async () => {
     .sort((a, b) => order.indexOf(a.measure) - order.indexOf(b.measure));
   byId("quality").replaceChildren(...mine.map((each) => make("div", { title: `${each.definition}; n = ${each.n}` },
     make("dt", {}, MEASURES[each.measure] + (each.line ? `, ${each.line}` : "")),
-    make("dd", each.value === null ? { class: "muted" } : {}, figure(each)))));
+    make("dd", each.value === null ? { class: "muted" } : {}, qualityText(each)))));
   byId("quality-since").textContent = checkedAt ? `checked ${clockText(checkedAt)}` : "";
   const why = checkedAt ? "Nothing is known yet: allow sampling for this camera and review what was drawn."
     : "No monitor has checked within a day: start footfall-monitor run.";

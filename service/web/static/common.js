@@ -54,6 +54,12 @@ export const percent = (share) => {
   return `${(Math.floor(share * 1000) / 10).toFixed(1)} %`;
 };
 
+/** A figure about quality with its interval, or how much is missing until it is known. */
+export const qualityText = ({ value, lower, upper, missing }) => {
+  if (value === null) return `${missing} more needed`;
+  return percent(value) + (lower === null ? "" : ` (${percent(lower)} to ${percent(upper)})`);
+};
+
 const STATES = {
   connecting: "Connecting", live: "Live", degraded: "Degraded", stalled: "Stalled", offline: "Offline",
   auth_failed: "Login refused", not_found: "Not found", disabled: "Paused", ended: "Ended",

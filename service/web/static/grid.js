@@ -1,5 +1,5 @@
 // The grid: states and counts of all cameras; pictures only of tiles that can be seen.
-import { api, countText, isWatched, localMidnight, percent, repeat, showCoverage, showState, sinceText, truthText } from "./common.js";
+import { api, countText, isWatched, localMidnight, percent, qualityText, repeat, showCoverage, showState, sinceText, truthText } from "./common.js";
 
 const PICTURE_MS = 500;
 const tiles = new Map();
@@ -73,6 +73,26 @@ repeat(async () => {
   text("total-out", countText(all.out, all.watched));
   text("total-coverage", all.seconds > 0 ? percent(Math.min(1, all.watched / all.seconds)) : "–");
 }, 3000);
+
+// How right it is, as far as somebody has looked.
+repeat(async () => {
+  const { checked_at: checkedAt, estimates } = await api("/api/v1/quality");
+  const reviewed = estimates.filter((each) => each.measure === "precision_reviewed");
+  const site = reviewed.find((each) => each.scope === "site");
+  const isKnown = site && site.value !== null;
+  text("total-precision", isKnown ? percent(site.value) : "–");
+  let about = "no monitor has checked within a day";
+  if (isKnown) about = `${percent(site.lower)} to ${percent(site.upper)}, ${site.n} verdicts`;
+  else if (checkedAt) about = `${site ? qualityText(site) : "not reviewed"}`;
+  text("total-precision-about", about);
+  for (const each of reviewed.filter(({ scope }) => scope === "camera")) {
+    const element = tiles.get(each.camera)?.element.querySelector("[data-precision]");
+    if (!element) continue;
+    element.hidden = false;
+    element.textContent = `Precision ${each.value === null ? `– verdicts: ${qualityText(each)}` : qualityText(each)}`;
+    element.title = `${each.definition}; n = ${each.n}`;
+  }
+}, 30000);
 
 // Drawn cameras know the truth.
 repeat(async () => {

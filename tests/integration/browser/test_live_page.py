@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.reviewed import Reviewed
 
-from footfall.domain import Camera, Line, Zone
+from footfall.domain import Camera, Line, Sampling, Zone
+from footfall.stores.quality import QualityStore
+from monitoring.checker import Checker
+from monitoring.metrics import MonitorMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -181,3 +187,32 @@ def test_a_camera_is_added_from_the_page(site: Any, page: Page) -> None:
     page.wait_for_url("**/cameras/gate#edit")
     page.locator("#editor").wait_for()
     assert "rtsp://***@127.0.0.1:1/main" in (page.locator("code").first.text_content() or "")
+
+
+def test_the_grid_tells_how_right_it_is_and_what_is_missing(site: Any, page: Page) -> None:
+    leave = Sampling("Prove the count")
+    for name in ("gate", "north"):
+        add(site, Camera(name, "rtsp://127.0.0.1/a", sampling=leave))
+    page.goto(site.url)
+    page.get_by_text("no monitor has checked within a day").wait_for()
+    now = datetime.now(UTC)
+    reviewed = Reviewed(site.database, now)
+    reviewed.population(2000)
+    reviewed.tracks(right=96, wrong=4)
+    checker = Checker(
+        site.database,
+        reviewed.store,
+        QualityStore(site.database),
+        MonitorMetrics(target=0.95),
+        window=timedelta(days=28),
+        least=30,
+        keep=timedelta(days=60),
+    )
+    checker.check(now)
+    page.reload()
+    wait_until(page, lambda: page.text_content("#total-precision") == "96.0 %")
+    assert re.fullmatch(r"9\d\.\d % to 9\d\.\d %, 100 verdicts", page.text_content("#total-precision-about") or "")
+    gate = page.locator("[data-camera=gate] [data-precision]").text_content() or ""
+    assert re.fullmatch(r"Precision 96\.0 % \(9\d\.\d % to 9\d\.\d %\)", gate)
+    assert page.locator("[data-camera=north] [data-precision]").text_content() == "Precision – verdicts: 30 more needed"
+    shoot(page, "grid-quality")
