@@ -1,5 +1,5 @@
 # Every target sets up what it needs; see README.md.
-.PHONY: help setup setup-test setup-retrain demo test check bench lock clean
+.PHONY: help setup setup-test setup-retrain demo test check grafana bench lock clean
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 # By environment: a shell would cut a URL at its first &, and a process list would show its password.
@@ -30,6 +30,9 @@ check: setup-test  ## Format, lint, types, import direction, docs
 
 test: check  ## All checks and all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+grafana: setup  ## Tell how to start Prometheus and Grafana with our rules and dashboards
+	@$(BIN)/python grafana/start.py
 
 bench: setup-test  ## Measure speed, memory and size
 	$(BIN)/python benchmarks/run.py

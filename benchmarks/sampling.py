@@ -1,7 +1,7 @@
 """What sampling for review costs the analysis: nothing drawn, people and frames drawn, and a clip being filmed.
 
-CPU time of one process by analysed frame, as a share of the bare detector in the same run. Prints a table and, last, one
-line of JSON. Film from FOOTFALL_TEST_DATA (see README.md) or from options.
+CPU time of one process by analysed frame, as a share of the bare detector in the same run. Prints a table and, last,
+one line of JSON. Film from FOOTFALL_TEST_DATA (see README.md) or from options.
 """
 
 from __future__ import annotations

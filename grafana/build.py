@@ -11,16 +11,31 @@ from pathlib import Path
 
 from grafana_foundation_sdk.builders import dashboard, stat, table, timeseries
 from grafana_foundation_sdk.builders import prometheus as query
-from grafana_foundation_sdk.builders.common import ReduceDataOptions, StackingConfig
+from grafana_foundation_sdk.builders.common import (
+    ReduceDataOptions,
+    StackingConfig,
+    VizLegendOptions,
+    VizTooltipOptions,
+)
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as models
-from grafana_foundation_sdk.models.common import GraphDrawStyle, StackingMode
+from grafana_foundation_sdk.models.common import (
+    GraphDrawStyle,
+    LegendDisplayMode,
+    LegendPlacement,
+    SortOrder,
+    StackingMode,
+    TooltipDisplayMode,
+)
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 FOLDER = Path(__file__).with_name("dashboards")
 SOURCE = models.DataSourceRef(type_val="prometheus", uid="${source}")
 CAMERA = 'camera=~"$camera"'
 WIDE, HALF, THIRD, SMALL = 24, 12, 8, 4
+DRILL = "Everything of this camera"
+WORST = 10
+"""Of many cameras a graph shows so many: fifty lines are none."""
 
 
 def target(expression: str, legend: str = "", *, instant: bool = False) -> query.Dataquery:
@@ -30,10 +45,21 @@ def target(expression: str, legend: str = "", *, instant: bool = False) -> query
 
 
 def graph(
-    title: str, *targets: query.Dataquery, unit: str = "short", span: int = HALF, stacked: bool = False, about: str = ""
+    title: str,
+    *targets: query.Dataquery,
+    unit: str = "short",
+    span: int = HALF,
+    stacked: bool = False,
+    about: str = "",
+    of_cameras: bool = False,
 ) -> timeseries.Panel:
-    """Lines over time; bars on top of each other when `stacked`."""
+    """Lines over time; bars on top of each other when `stacked`. `of_cameras`: a line leads to its camera."""
     panel = timeseries.Panel().title(title).description(about).datasource(SOURCE).unit(unit).span(span).height(8).min(0)
+    panel = panel.tooltip(VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
+    if of_cameras:
+        panel = panel.data_links([dashboard.DashboardLink(DRILL).url(camera_address("${__field.labels.camera}"))])
+        legend = VizLegendOptions().display_mode(LegendDisplayMode.TABLE).placement(LegendPlacement.RIGHT)
+        panel = panel.legend(legend.show_legend(True).calcs(["lastNotNull"]))
     if stacked:
         panel = panel.draw_style(GraphDrawStyle.BARS).fill_opacity(70)
         panel = panel.stacking(StackingConfig().mode(StackingMode.NORMAL))
@@ -60,7 +86,24 @@ def figure(title: str, expression: str, *, unit: str = "short", about: str = "",
 def rows(title: str, expression: str, *, about: str = "", span: int = WIDE) -> table.Panel:
     """A table of now, one row a series."""
     one = target(expression, instant=True).format(PromQueryFormat.TABLE)
-    return table.Panel().title(title).description(about).datasource(SOURCE).span(span).height(9).with_target(one)
+    panel = table.Panel().title(title).description(about).datasource(SOURCE).span(span).height(9).with_target(one)
+    link = {"title": DRILL, "url": camera_address("${__value.text}")}
+    return panel.override_by_name("camera", [models.DynamicConfigValue("links", [link])])
+
+
+def camera_address(camera: str) -> str:
+    """Where the dashboard of a camera is, at the same time and of the same Prometheus."""
+    return f"/d/footfall-camera?var-camera={camera}&${{source:queryparam}}&${{__url_time_range}}"
+
+
+def lowest(expression: str) -> str:
+    """The cameras with the least."""
+    return f"bottomk({WORST}, {expression})"
+
+
+def highest(expression: str) -> str:
+    """The cameras with the most."""
+    return f"topk({WORST}, {expression})"
 
 
 def board(uid: str, title: str, about: str, *, one_camera: bool | None) -> dashboard.Dashboard:
@@ -115,14 +158,16 @@ def operations() -> dashboard.Dashboard:
         figure("Records waiting", "sum(footfall_records_pending)"),
         rows("What cameras do", "footfall_camera_state == 1", about="The state of each camera.", span=HALF),
         graph(
-            "Coverage by camera",
-            target("rate(footfall_watched_seconds_total[$__rate_interval])", "{{camera}}"),
+            "Coverage, the ten least watched",
+            target(lowest("rate(footfall_watched_seconds_total[$__rate_interval])"), "{{camera}}"),
             unit="percentunit",
+            of_cameras=True,
         ),
         graph(
-            "Analysed frames",
-            target("rate(footfall_frames_analysed_total[$__rate_interval])", "{{camera}}"),
+            "Analysed frames a second, the ten least",
+            target(lowest("rate(footfall_frames_analysed_total[$__rate_interval])"), "{{camera}}"),
             unit="ops",
+            of_cameras=True,
         ),
         graph(
             "Frames left out, by reason",
@@ -132,21 +177,25 @@ def operations() -> dashboard.Dashboard:
             about="`rate` is on purpose; `superseded` and `stale` tell that the machine is too slow.",
         ),
         graph(
-            "Frames that came too late",
+            "Frames that came too late, the ten most",
             target(
-                f"sum by (camera) (rate({late})) / (sum by (camera) (rate({late})) "
-                "+ sum by (camera) (rate(footfall_frames_analysed_total[$__rate_interval])))",
+                highest(
+                    f"sum by (camera) (rate({late})) / (sum by (camera) (rate({late})) "
+                    "+ sum by (camera) (rate(footfall_frames_analysed_total[$__rate_interval])))"
+                ),
                 "{{camera}}",
             ),
             unit="percentunit",
+            of_cameras=True,
         ),
         graph(
-            "New connections, by reason",
+            "New connections, the ten most",
             target(
-                "sum by (camera, reason) (increase(footfall_reconnects_total[$__rate_interval]))",
+                highest("sum by (camera, reason) (increase(footfall_reconnects_total[$__rate_interval]))"),
                 "{{camera}} {{reason}}",
             ),
             stacked=True,
+            of_cameras=True,
         ),
         graph(
             "From picture to count",
@@ -215,15 +264,22 @@ def business() -> dashboard.Dashboard:
             stacked=True,
         ),
         graph(
-            "In, by camera and line",
+            "In, the ten busiest lines",
             target(
-                "sum by (camera, line) "
-                f'(increase(footfall_people_crossed_total{{{CAMERA}, direction="in"}}[$__rate_interval]))',
+                highest(
+                    "sum by (camera, line) "
+                    f'(increase(footfall_people_crossed_total{{{CAMERA}, direction="in"}}[$__rate_interval]))'
+                ),
                 "{{camera}} {{line}}",
             ),
             stacked=True,
+            of_cameras=True,
         ),
-        graph("People in zones", target(f"footfall_zone_people{{{CAMERA}}}", "{{camera}} {{zone}}")),
+        graph(
+            "People in the ten fullest zones",
+            target(highest(f"footfall_zone_people{{{CAMERA}}}"), "{{camera}} {{zone}}"),
+            of_cameras=True,
+        ),
         graph(
             "Finished stays",
             target(
@@ -233,9 +289,10 @@ def business() -> dashboard.Dashboard:
             stacked=True,
         ),
         graph(
-            "Coverage",
-            target(f"rate(footfall_watched_seconds_total{{{CAMERA}}}[$__rate_interval])", "{{camera}}"),
+            "Coverage, the ten least watched",
+            target(lowest(f"rate(footfall_watched_seconds_total{{{CAMERA}}}[$__rate_interval])"), "{{camera}}"),
             unit="percentunit",
+            of_cameras=True,
         ),
         rows("All lines, in the time shown", f"sum by (camera, line, direction) (increase({crossed}[$__range]))"),
     ]
@@ -252,6 +309,14 @@ def camera() -> dashboard.Dashboard:
             title, target(f'footfall_input_statistic{{{one}, statistic="{name}"}}', name), unit=unit, span=THIRD
         )
 
+    page = dashboard.TextBoxVariable("page").label("Address of Footfall").default_value("http://127.0.0.1:8600")
+    built = built.with_variable(page).link(
+        dashboard.DashboardLink("Picture and lines of this camera")
+        .type("link")
+        .url("${page}/cameras/${camera}")
+        .target_blank(True)
+    )
+    reviewed = f'{{scope="camera", {one}}}'
     panels = [
         rows("State", f"footfall_camera_state{{{one}}} == 1", span=THIRD),
         figure("Coverage now", f"rate(footfall_watched_seconds_total{{{one}}}[$__rate_interval])", unit="percentunit"),
@@ -262,6 +327,24 @@ def camera() -> dashboard.Dashboard:
             "histogram_quantile(0.99, "
             f"sum by (le) (rate(footfall_frame_age_seconds_bucket{{{one}}}[$__rate_interval])))",
             unit="s",
+        ),
+        figure(
+            "Precision",
+            f"footfall_precision_reviewed_ratio{reviewed}",
+            unit="percentunit",
+            about="By reviewers' verdicts. Absent until enough samples were judged.",
+        ),
+        figure("At least", f"footfall_precision_reviewed_lower_ratio{reviewed}", unit="percentunit", about="95 %."),
+        figure("At most", f"footfall_precision_reviewed_upper_ratio{reviewed}", unit="percentunit", about="95 %."),
+        figure("Verdicts", f"footfall_precision_reviewed_samples{reviewed}"),
+        figure("Verdicts missing", f"footfall_precision_reviewed_missing_samples{reviewed}"),
+        figure("Recall", f"footfall_recall_audited_ratio{reviewed}", unit="percentunit", about="By labelled frames."),
+        graph(
+            "Count accuracy by line",
+            target(f"footfall_count_accuracy_audited_ratio{{{one}}}", "{{line}}"),
+            target(f"footfall_count_accuracy_audited_lower_ratio{{{one}}}", "{{line}} at least"),
+            unit="percentunit",
+            about="By clips that a person counted, 95 % interval.",
         ),
         graph(
             "In and out, by line",
@@ -300,14 +383,19 @@ def quality() -> dashboard.Dashboard:
     site = '{scope="site"}'
     cameras = f'{{scope="camera", {CAMERA}}}'
 
+    def worst(measure: str, part: str) -> str:
+        value = f"footfall_{measure}_ratio{cameras}"
+        return f"footfall_{measure}_{part}{cameras} and on (instance, camera, model) {lowest(value)}"
+
     def with_interval(title: str, measure: str, about: str) -> timeseries.Panel:
         return graph(
             title,
-            target(f"footfall_{measure}_ratio{cameras}", "{{camera}}"),
-            target(f"footfall_{measure}_lower_ratio{cameras}", "{{camera}} at least"),
-            target(f"footfall_{measure}_upper_ratio{cameras}", "{{camera}} at most"),
+            target(lowest(f"footfall_{measure}_ratio{cameras}"), "{{camera}}"),
+            target(worst(measure, "lower_ratio"), "{{camera}} at least"),
+            target(worst(measure, "upper_ratio"), "{{camera}} at most"),
             unit="percentunit",
             about=about,
+            of_cameras=True,
         ).max(1)
 
     unknown = "Absent until enough people have judged enough samples: see what is missing below."
@@ -320,31 +408,59 @@ def quality() -> dashboard.Dashboard:
         figure("Verdicts", f"footfall_precision_reviewed_samples{site}"),
         figure("Recall of the site", f"footfall_recall_audited_ratio{site}", unit="percentunit", about=unknown),
         figure("Seconds since the last check", "time() - footfall_monitor_last_check_timestamp_seconds", unit="s"),
-        with_interval("Precision by camera", "precision_reviewed", f"By reviewers' verdicts, 95 % interval. {unknown}"),
-        with_interval("Recall by camera", "recall_audited", f"By fully labelled frames, 95 % interval. {unknown}"),
+        with_interval("Precision, the ten lowest", "precision_reviewed", f"By verdicts, 95 % interval. {unknown}"),
+        with_interval("Recall, the ten lowest", "recall_audited", f"By labelled frames, 95 % interval. {unknown}"),
         graph(
-            "Precision, estimated",
-            target(f"footfall_precision_estimated_ratio{cameras}", "{{camera}}"),
+            "Precision, estimated, the ten lowest",
+            target(lowest(f"footfall_precision_estimated_ratio{cameras}"), "{{camera}}"),
             unit="percentunit",
             about="By what confidences are worth; an estimate, no verdict.",
+            of_cameras=True,
         ),
         graph(
-            "Count accuracy by line",
-            target(f"footfall_count_accuracy_audited_ratio{{{CAMERA}}}", "{{camera}} {{line}}"),
-            target(f"footfall_count_accuracy_audited_lower_ratio{{{CAMERA}}}", "{{camera}} {{line}} at least"),
+            "Count accuracy, the ten lowest lines",
+            target(lowest(f"footfall_count_accuracy_audited_ratio{{{CAMERA}}}"), "{{camera}} {{line}}"),
+            target(
+                f"footfall_count_accuracy_audited_lower_ratio{{{CAMERA}}} and on (instance, camera, line, model) "
+                + lowest(f"footfall_count_accuracy_audited_ratio{{{CAMERA}}}"),
+                "{{camera}} {{line}} at least",
+            ),
             unit="percentunit",
-            about="By clips that a person counted.",
+            about="By clips that a person counted, 95 % interval.",
+            of_cameras=True,
         ),
         graph(
-            "In against out of the last day",
-            target(f"footfall_count_balance_error_ratio{{{CAMERA}}}", "{{camera}} {{line}}"),
+            "In against out of the last day, the ten worst",
+            target(highest(f"footfall_count_balance_error_ratio{{{CAMERA}}}"), "{{camera}} {{line}}"),
             unit="percentunit",
+            of_cameras=True,
             about="What comes in must go out; what errs on both sides alike does not show.",
         ),
         graph(
-            "What the pictures look like",
-            target(f'footfall_input_statistic{{{CAMERA}, statistic="luminance"}}', "{{camera}} brightness"),
-            target(f'footfall_input_statistic{{{CAMERA}, statistic="contrast"}}', "{{camera}} contrast"),
+            "Brightness, the ten darkest",
+            target(lowest(f'footfall_input_statistic{{{CAMERA}, statistic="luminance"}}'), "{{camera}}"),
+            of_cameras=True,
+        ),
+        graph(
+            "Contrast, the ten least",
+            target(lowest(f'footfall_input_statistic{{{CAMERA}, statistic="contrast"}}'), "{{camera}}"),
+            of_cameras=True,
+        ),
+        figure("Precision of all sites", "fleet:footfall_precision_reviewed:ratio", unit="percentunit"),
+        figure("All sites, at least", "fleet:footfall_precision_reviewed:lower_ratio", unit="percentunit"),
+        figure("All sites, at most", "fleet:footfall_precision_reviewed:upper_ratio", unit="percentunit"),
+        figure("Sites with a figure", "fleet:footfall_precision_reviewed:sites"),
+        figure(
+            "Agreement with a teacher",
+            f"footfall_teacher_agreement_ratio{site}",
+            unit="percentunit",
+            about="Of a stronger model, where one is asked; no precision: both may miss the same.",
+        ),
+        figure(
+            "Precision with its help",
+            f"footfall_precision_assisted_ratio{site}",
+            unit="percentunit",
+            about="Verdicts, sharpened by the teacher as far as it agrees with them.",
         ),
         rows("Verdicts missing", f"footfall_precision_reviewed_missing_samples{cameras}", span=HALF),
         rows("People to be marked, missing", f"footfall_recall_audited_missing_samples{cameras}", span=HALF),

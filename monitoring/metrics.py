@@ -33,6 +33,7 @@ PARTS: Final = {
     "lower_ratio": "Lower end of the 95 % interval. ",
     "upper_ratio": "Upper end of the 95 % interval. ",
     "samples": "What it rests on: verdicts, people or crossings. ",
+    "population": "How many it speaks for. ",
     "missing_samples": "How many more are needed until the figure is given. ",
     "timestamp_seconds": "Newest label that it rests on; Unix time. ",
 }
@@ -47,6 +48,7 @@ def quality_metrics() -> dict[str, str]:
         for part, lead in PARTS.items()
         if not (measure in WITHOUT_INTERVAL and part in {"lower_ratio", "upper_ratio"})
         and not (measure == "count_balance_error" and part in {"timestamp_seconds", "missing_samples"})
+        and not (measure != "precision_reviewed" and part == "population")
     }
 
 
@@ -67,6 +69,7 @@ class _Quality:
                 "lower_ratio": estimate.lower,
                 "upper_ratio": estimate.upper,
                 "samples": estimate.n,
+                "population": estimate.population if estimate.value is not None else None,
                 "missing_samples": estimate.missing,
                 "timestamp_seconds": None if estimate.newest_at is None else estimate.newest_at.timestamp(),
             }

@@ -30,10 +30,13 @@ def review(data_dir: Path) -> None:
     reviewed = Reviewed(database, now)
     reviewed.population(1000)
     reviewed.tracks(98, 2)
+    for _ in range(40):
+        reviewed.sample(None)
     boxes = [[100.0 * n, 10.0, 100.0 * n + 40, 110.0] for n in range(5)]
     for hour in range(8):
         reviewed.frame(boxes, boxes[: 4 + hour % 2], hours_ago=hour, probability=0.1)
         reviewed.clip((4, 3), (4, 3 - hour % 2), hours_ago=hour)
+    reviewed.taught()
     yesterday = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
     database.store(
         [

@@ -71,6 +71,48 @@ def test_a_dashboard_can_be_provisioned(path: Any) -> None:
     assert provider["providers"][0]["options"]["path"]
 
 
+def links(board: dict[str, Any]) -> list[str]:
+    found = [link["url"] for link in board["links"] if link.get("url")]
+    for panel in panels(board):
+        config = panel["fieldConfig"]
+        found += [link["url"] for link in config["defaults"].get("links") or []]
+        for override in config.get("overrides") or []:
+            found += [link["url"] for each in override["properties"] if each["id"] == "links" for link in each["value"]]
+    return found
+
+
+@pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
+def test_links_lead_to_dashboards_that_exist_with_variables_that_they_have(path: Any) -> None:
+    boards = {board["uid"]: board for board in (json.loads(each.read_text()) for each in BOARDS)}
+    mine = {variable["name"] for variable in json.loads(path.read_text())["templating"]["list"]}
+    for address in links(json.loads(path.read_text())):
+        if address.startswith("/d/"):
+            uid, _, rest = address.removeprefix("/d/").partition("?")
+            theirs = {variable["name"] for variable in boards[uid]["templating"]["list"]}
+            assert set(re.findall(r"var-(\w+)=", rest)) <= theirs
+            assert "${__url_time_range}" in rest
+        else:
+            assert address == "${page}/cameras/${camera}"
+            assert {"page", "camera"} <= mine
+
+
+@pytest.mark.parametrize("name", ["operations", "footfall", "quality"])
+def test_who_sees_a_camera_can_go_to_it(name: str) -> None:
+    """Every graph with a line for each camera, and every table, leads to the dashboard of the camera."""
+    for panel in panels(json.loads((FOLDER / f"{name}.json").read_text())):
+        legends = [target.get("legendFormat", "") for target in panel["targets"]]
+        if panel["type"] == "table" or any("{{camera}}" in legend for legend in legends):
+            assert any("footfall-camera?var-camera=" in address for address in links({"links": [], "panels": [panel]}))
+
+
+def test_with_fifty_cameras_no_graph_has_more_than_ten_of_them() -> None:
+    for path in BOARDS:
+        for panel in panels(json.loads(path.read_text())):
+            for target in panel["targets"]:
+                if panel["type"] == "timeseries" and "{{camera}}" in target["legendFormat"]:
+                    assert re.search(r"(top|bottom)k\(10,", target["expr"]), f"{path.stem}: {panel['title']}"
+
+
 def test_queries_use_only_metrics_that_exist() -> None:
     exist = {
         metric._name + suffix
@@ -78,8 +120,10 @@ def test_queries_use_only_metrics_that_exist() -> None:
         if hasattr(metric, "_name")
         for suffix in ("", "_total", "_bucket", "_sum", "_count", "_info")
     } | set(quality_metrics())
+    rules = yaml.safe_load((ROOT / "grafana/alerts/footfall.rules.yaml").read_text())["groups"]
+    exist |= {rule["record"] for group in rules for rule in group["rules"] if "record" in rule}
     for query in queries():
-        assert set(re.findall(r"footfall_[a-z0-9_]+", query.values[0])) <= exist
+        assert set(re.findall(r"[a-z_:]*footfall_[a-z0-9_:]+", query.values[0])) <= exist
 
 
 @pytest.mark.parametrize("expression", queries())
