@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ sys.path.insert(0, str(ROOT / "tests"))  # `tests/support` is imported by name
 
 collect_ignore = ["rtsp_server", "support"]  # programs and helpers, not tests
 
-FOOTAGE_DIR = Path(os.environ.get("FOOTFALL_TEST_DATA", ROOT.parent / "shared" / "data"))
+from support.served import FOOTAGE_DIR  # noqa: E402  as said
 
 
 def pytest_report_header() -> str:

@@ -1,4 +1,4 @@
-"""A real Prometheus with our rules, on a service that counts a drawn scene and a monitor of what people said of it."""
+"""A real Prometheus with our rules, on a service that counts real footage and a monitor of what people said of it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ import pytest
 from support.monitored import monitored
 from support.prometheus import running
 from support.reviewed import Reviewed
-from support.served import ROOT, Served
+from support.served import FOOTAGE_DIR, ROOT, Served
 
 from footfall.domain import Coverage, Crossing, event_id
 from footfall.stores.database import Database
+from footfall.vision.models import EMBEDDED_FOLDER
 
+FILM = FOOTAGE_DIR / "PETS09-S2L1-a" / "video.mp4"
 CAMERA = {
     "id": "gate",
-    "url": "sim:corridor?people=4&size=160x120",
-    "lines": [{"name": "door", "start": [0.0, 0.6], "end": [1.0, 0.6]}],
-    "zones": [{"name": "hall", "polygon": [[0.0, 0.4], [1.0, 0.4], [1.0, 1.0], [0.0, 1.0]]}],
+    # Real people where the footage is; drawn ones elsewhere.
+    "url": str(FILM) if FILM.is_file() else "sim:plaza?people=12&seed=3&size=640x360",
+    "loop": True,
+    "lines": [{"name": "door", "start": [0.5, 0.0], "end": [0.5, 1.0]}],
+    "zones": [{"name": "hall", "polygon": [[0.2, 0.2], [0.8, 0.2], [0.8, 1.0], [0.2, 1.0]]}],
 }
 
 
@@ -51,12 +55,12 @@ def review(data_dir: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def prometheus(tmp_path_factory: pytest.TempPathFactory, figure_model: Path) -> Iterator[str]:
+def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Its address. Rules look at minutes where a test has seconds: their windows are shortened."""
     folder = tmp_path_factory.mktemp("prometheus")
     rules = (ROOT / "grafana/alerts/footfall.rules.yaml").read_text()
     rules = rules.replace("interval: 30s", "interval: 1s").replace("[5m]", "[15s]")
-    with Served(folder / "service", [CAMERA], figure_model) as served:
+    with Served(folder / "service", [CAMERA], EMBEDDED_FOLDER, input_size=320) as served:
         review(folder / "service/data")
         with (
             monitored(folder / "service/data") as monitor,

@@ -134,9 +134,20 @@ def test_every_query_of_every_panel_finds_something(expression: str, prometheus:
     deadline_s = time.monotonic() + 45
     while True:
         try:
-            if ask(prometheus, "/api/v1/query", query=expression)["result"]:
+            found = ask(prometheus, "/api/v1/query", query=expression)["result"]
+            if any(sample["value"][1] != "NaN" for sample in found):
                 return
         except OSError:  # still starting
             pass
         assert time.monotonic() < deadline_s, f"finds nothing: {expression}"
+        time.sleep(1)
+
+
+def test_real_people_are_counted_while_the_queries_run(prometheus: str) -> None:
+    deadline_s = time.monotonic() + 90
+    while True:
+        found = ask(prometheus, "/api/v1/query", query="sum(footfall_people_crossed_total)")["result"]
+        if found and float(found[0]["value"][1]) > 0:
+            return
+        assert time.monotonic() < deadline_s, "nobody was counted"
         time.sleep(1)
