@@ -97,6 +97,25 @@ class Settings(BaseSettings):
     teacher_cpu_share: float = Field(
         0.1, gt=0, le=1, description="Of one core, how much the teacher may use; it works at the lowest priority."
     )
+    retrain_launcher: Literal["off", "process", "kubernetes", "webhook"] = Field(
+        "off", description="What runs a retraining that was asked for; off: requests wait."
+    )
+    retrain_command: str = Field(
+        "footfall-retrain run", min_length=1, description="Of the process launcher; gets --request FILE after it."
+    )
+    retrain_kubernetes_namespace: str = Field("footfall", description="Where the kubernetes launcher makes Jobs.")
+    retrain_kubernetes_template: Path | None = Field(
+        None, description="File with the Job that it makes; without it the one that comes with Footfall."
+    )
+    retrain_webhook_url: SecretStr | None = Field(
+        None, description="Of the webhook launcher: https://, or http:// on this machine."
+    )
+    retrain_webhook_secret: SecretStr | None = Field(None, description="Signs what is posted there; a secret.")
+    retrain_deadline_h: float = Field(12.0, gt=0, le=168, description="A retraining that takes longer has failed.")
+    retrain_memory_mb: float = Field(4096.0, gt=0, description="A retraining process that takes more memory is ended.")
+    retrain_cooldown_h: float = Field(
+        168.0, ge=0, le=8760, description="After a retraining none is started for so long, unless somebody insists."
+    )
     monitor_host: str = Field("127.0.0.1", description="Address the monitor listens on; see FOOTFALL_HOST.")
     monitor_port: int = Field(8601, ge=0, le=65535, description="Port the monitor listens on; 0 picks a free one.")
     monitor_interval_s: float = Field(300.0, ge=1, le=86400, description="Time between two checks of the monitor.")
@@ -122,6 +141,20 @@ class Settings(BaseSettings):
                     f"{name}: {host!r} can be reached from other machines, and no token is set; set FOOTFALL_API_TOKEN "
                     "or FOOTFALL_API_TOKEN_FILE, or listen on 127.0.0.1"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _know_the_launcher(self) -> Self:
+        if self.retrain_launcher != "webhook":
+            return self
+        url = "" if self.retrain_webhook_url is None else self.retrain_webhook_url.get_secret_value()
+        found = re.fullmatch(r"(https?)://(?:[^@/]*@)?([^/:]+|\[[^\]]+\])(?::\d+)?(?:/.*)?", url)
+        if found is None or (found[1] == "http" and not _is_loopback(found[2].strip("[]"))):
+            raise ValueError(
+                "retrain_webhook_url: expected https://host/path, or http:// on this machine; the launcher is `webhook`"
+            )
+        if self.retrain_webhook_secret is None or len(self.retrain_webhook_secret.get_secret_value()) < 16:
+            raise ValueError("retrain_webhook_secret: shorter than 16 characters; make one with `openssl rand -hex 32`")
         return self
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import uuid
 from dataclasses import dataclass, field
@@ -454,6 +455,64 @@ class QualityEstimate:
     missing: int
     population: int | None
     definition: str
+
+
+RetrainCause = Literal[
+    "asked", "precision", "dark", "glare", "fog", "noise", "bitrate", "colour", "appearance", "unknown"
+]
+"""Why a better model is wanted: because somebody asked, because measured precision fell, or for a named drift."""
+
+RetrainSource = Literal["alert", "api", "command", "policy"]
+
+RetrainState = Literal["waiting", "running", "ended"]
+
+RetrainOutcome = Literal["promoted", "rejected", "insufficient_labels", "failed", "cancelled"]
+"""`rejected`: the new model did not pass the gates, which is a good end; it is never tried again by itself."""
+
+RetrainAnswer = Literal["created", "duplicate", "active", "cooldown"]
+"""What became of asking: a new request, or why there is none: the same was asked for before, another one is not over
+for this site yet, or the last one ended too short a time ago."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainRequest:
+    """Somebody or something wants a better model; each is run once at most.
+
+    Attributes:
+        id: 32 hexadecimal digits.
+        site: one request is active for a site at a time.
+        slice: of what: camera ids, sorted and separated by commas; empty is the whole site.
+        champion: first 12 digits of the sha256 of the model in use; empty when it is not known.
+        reason: for people, one line.
+        asked_by: a name, for the trail.
+        at: aware UTC.
+        handle: what the launcher knows it by.
+        cancel_at: when somebody wanted it to end.
+        note: for people, how it ended.
+    """
+
+    id: str
+    site: str
+    cause: RetrainCause
+    slice: str
+    champion: str
+    reason: str
+    source: RetrainSource
+    asked_by: str
+    at: datetime
+    state: RetrainState = "waiting"
+    handle: Mapping[str, Any] = field(default_factory=dict)
+    launched_at: datetime | None = None
+    cancel_at: datetime | None = None
+    ended_at: datetime | None = None
+    outcome: RetrainOutcome | None = None
+    note: str = ""
+
+    @property
+    def key(self) -> str:
+        """Of two requests with the same key the second one is a repeat: cause, slice and champion."""
+        text = f"{self.site}\n{self.cause}\n{self.slice}\n{self.champion}"
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

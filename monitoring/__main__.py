@@ -96,6 +96,31 @@ def check(
             typer.echo(f"{place}: {each.measure}: {each.value:.1%}{between}, n={each.n}")
 
 
+@app.command()
+def request(
+    reason: Annotated[str, typer.Option(help="Why, for people; one line.")],
+    camera: Annotated[list[str] | None, typer.Option(help="Of this camera; may be given again. Without: all.")] = None,
+    data_dir: DataOption = None,
+    *,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also if the same was asked before, and soon after the last one.")
+    ] = False,
+) -> None:
+    """Ask for a better model; a monitor with a launcher starts its training."""
+    from monitoring.wiring import ask  # noqa: PLC0415  heavy: not for `--help`
+
+    found, answer = ask(read_settings(data_dir=data_dir), reason=reason, cameras=camera or [], is_forced=force)
+    said = {
+        "created": "asked",
+        "duplicate": "the same was asked before",
+        "active": "not asked: another one is not over yet",
+        "cooldown": "not asked: the last one ended too short a time ago; wait, or use --force",
+    }[answer]
+    typer.echo(f"{found.id}: {said} ({found.outcome or found.state}{', ' + found.note if found.note else ''})")
+    if answer in {"active", "cooldown"}:
+        raise typer.Exit(EXIT_FAILED)
+
+
 def main() -> None:
     """Run a command; exit 0 done, 1 failed, 2 bad settings."""
     try:

@@ -9,10 +9,10 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from footfall.domain import QualityMeasure
+from footfall.domain import QualityMeasure, RetrainAnswer, RetrainOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from prometheus_client.core import Metric
 
@@ -117,12 +117,42 @@ class MonitorMetrics:
         )
         for unit in ("track", "frame"):
             self.teacher_labels.labels(unit)
+        self.retrain_requests = Gauge(
+            "footfall_retrain_requests",
+            "Requests for a better model by how they ended; those that are not over by their state.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.retrain_asks = Counter(
+            "footfall_retrain_asks",
+            "Alerts that asked for a better model, by what became of it.",
+            ["answer"],
+            registry=self.registry,
+        )
+        for answer in (*get_args(RetrainAnswer), "ignored"):
+            self.retrain_asks.labels(answer)
+        self.retrain_launch_failures = Counter(
+            "footfall_retrain_launch_failures",
+            "Times a request could not be started or asked about; each is tried again.",
+            registry=self.registry,
+        )
+        self.retrain_last_end = Gauge(
+            "footfall_retrain_last_end_timestamp_seconds",
+            "When this monitor last saw a retraining end; Unix time.",
+            registry=self.registry,
+        )
+        self.show_retrains({})
         self._quality = _Quality()
         self.registry.register(self._quality)
 
     def show(self, estimates: Sequence[QualityEstimate]) -> None:
         """Show these in place of earlier ones."""
         self._quality.estimates = tuple(estimates)
+
+    def show_retrains(self, counts: Mapping[str, int]) -> None:
+        """Show how many requests there are of each outcome or state."""
+        for outcome in ("waiting", "running", *get_args(RetrainOutcome)):
+            self.retrain_requests.labels(outcome).set(counts.get(outcome, 0))
 
     def render(self) -> bytes:
         """Return the text exposition of all metrics."""

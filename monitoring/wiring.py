@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import shlex
 import signal
 import sys
 import threading
-from datetime import timedelta
+import uuid
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import structlog
 import uvicorn
 
+from footfall.domain import RetrainRequest
+from footfall.errors import SettingsError, UnknownRecordError
 from footfall.stores.blobs import BlobStore
 from footfall.stores.database import Database
 from footfall.stores.quality import QualityStore
+from footfall.stores.retrains import RetrainStore
 from footfall.stores.samples import SampleStore
-from footfall.vision.detector import load_detector
+from footfall.vision.detector import load_detector, read_card
 from footfall.vision.models import resolve_model
 from monitoring.checker import Checker
+from monitoring.dispatcher import Dispatcher
+from monitoring.launchers.process import ProcessLauncher
+from monitoring.launchers.webhook import WebhookLauncher
 from monitoring.metrics import MonitorMetrics
 from monitoring.server import create_app
 from monitoring.teacher import Teacher
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from footfall.config import Settings
+    from footfall.domain import RetrainAnswer
+    from monitoring.launchers import Launcher
 
 _log = structlog.get_logger(__name__)
 _NICE: Final = 10
@@ -45,6 +58,8 @@ class Monitor:
         self.metrics = MonitorMetrics(target=settings.precision_target)
         samples = SampleStore(self.database)
         self.teacher = None if settings.teacher_model is None else _teacher(settings, samples, self.metrics)
+        self.retrains = RetrainStore(self.database)
+        self.dispatcher = Dispatcher(self.retrains, _launcher(settings), self.metrics)
         self.checker = Checker(
             self.database,
             samples,
@@ -54,6 +69,10 @@ class Monitor:
             least=settings.least_verdicts,
             keep=timedelta(days=settings.statistics_retention_days),
         )
+
+    def site(self) -> str:
+        """Name of the site."""
+        return self.database.setting("site") or "site"
 
     def close(self) -> None:
         """Give back the database."""
@@ -67,7 +86,13 @@ class Monitor:
         """
         settings = self._settings
         token = settings.api_token
-        app = create_app(self.metrics, token=None if token is None else token.get_secret_value())
+        app = create_app(
+            self.metrics,
+            self.retrains,
+            site=self.site,
+            cooldown=timedelta(hours=settings.retrain_cooldown_h),
+            token=None if token is None else token.get_secret_value(),
+        )
         config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
         config.timeout_graceful_shutdown = 2
         config.host, config.port = settings.monitor_host, settings.monitor_port
@@ -77,6 +102,7 @@ class Monitor:
             target=self.checker.run, args=(settings.monitor_interval_s, stopping), name="checker", daemon=True
         )
         checks.start()
+        threading.Thread(target=self.dispatcher.run, args=(stopping,), name="dispatcher", daemon=True).start()
         if self.teacher is not None:
             threading.Thread(target=self.teacher.run, args=(stopping,), name="teacher", daemon=True).start()
             _log.info("a teacher is asked", model=self.teacher.name, cpu_share=settings.teacher_cpu_share)
@@ -105,7 +131,70 @@ def _teacher(settings: Settings, samples: SampleStore, metrics: MonitorMetrics) 
     return Teacher(samples, blobs, metrics, detector=frames, near=tracks, cpu_share=settings.teacher_cpu_share)
 
 
+def _launcher(settings: Settings) -> Launcher | None:
+    deadline_s = 3600 * settings.retrain_deadline_h
+    if settings.retrain_launcher == "process":
+        return ProcessLauncher(
+            settings.data_dir.resolve() / "retrains",
+            shlex.split(settings.retrain_command),
+            deadline_s=deadline_s,
+            memory_mb=settings.retrain_memory_mb,
+        )
+    if settings.retrain_launcher == "kubernetes":
+        try:
+            from monitoring.launchers.kubernetes import (  # noqa: PLC0415  an extra
+                TEMPLATE,
+                KubernetesLauncher,
+                read_template,
+            )
+        except ImportError:
+            raise SettingsError(
+                "retrain_launcher: `kubernetes` needs the extra: pip install footfall[kubernetes]"
+            ) from None
+        template = read_template(settings.retrain_kubernetes_template or TEMPLATE)
+        return KubernetesLauncher(template, settings.retrain_kubernetes_namespace, deadline_s=deadline_s)
+    if settings.retrain_launcher == "webhook":
+        url, secret = settings.retrain_webhook_url, settings.retrain_webhook_secret
+        assert url is not None
+        assert secret is not None
+        return WebhookLauncher(url.get_secret_value(), secret.get_secret_value(), deadline_s=deadline_s)
+    return None
+
+
 def _end_with_input(server: uvicorn.Server) -> None:
     while sys.stdin.buffer.read(1):
         pass
     server.should_exit = True
+
+
+def ask(
+    settings: Settings, *, reason: str, cameras: Sequence[str], is_forced: bool
+) -> tuple[RetrainRequest, RetrainAnswer]:
+    """Ask for a better model on behalf of who works at this machine.
+
+    Raises:
+        FootfallError: the database or the model in use cannot be read, or a camera is not known.
+    """
+    database = Database(settings.sqlalchemy_url)
+    database.migrate()
+    try:
+        known = {camera.id for camera in database.cameras()}
+        for camera in cameras:
+            if camera not in known:
+                raise UnknownRecordError(f"camera {camera!r}: is not there; nothing was asked")
+        champion = read_card(resolve_model(settings.model, settings.models_dir)).sha256[:12]
+        wanted = RetrainRequest(
+            id=uuid.uuid4().hex,
+            site=database.setting("site") or "site",
+            cause="asked",
+            slice=",".join(sorted(set(cameras))),
+            champion=champion,
+            reason=reason[:500],
+            source="command",
+            asked_by=getpass.getuser()[:64],
+            at=datetime.now(UTC),
+        )
+        cooldown = timedelta(hours=settings.retrain_cooldown_h)
+        return RetrainStore(database).ask(wanted, cooldown=cooldown, is_forced=is_forced)
+    finally:
+        database.close()

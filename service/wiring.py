@@ -17,6 +17,7 @@ from footfall import __version__
 from footfall.stores.blobs import BlobStore
 from footfall.stores.database import Database
 from footfall.stores.quality import QualityStore
+from footfall.stores.retrains import RetrainStore
 from footfall.stores.samples import SampleStore
 from footfall.vision.detector import load_detector
 from footfall.vision.models import resolve_model
@@ -140,6 +141,7 @@ class Service:
             blobs=blobs,
             keeper=self.keeper,
             quality=QualityStore(self.database),
+            retrains=RetrainStore(self.database),
         )
         self.server = ApiServer(create_app(self.services), host=settings.host, port=settings.port)
         self._stopped = threading.Event()

@@ -187,3 +187,29 @@ quality_estimates = Table(
     Column("definition", Text, nullable=False),
     Index("ix_quality_estimates_at_us", "at_us"),
 )
+
+retrain_requests = Table(
+    "retrain_requests",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("key", String(64), unique=True),  # null once the same may be asked for again
+    Column("active", String(64), unique=True),  # the site while it is waiting or running: one at a time
+    Column("site", String(64), nullable=False),
+    Column("cause", String(32), nullable=False),
+    Column("slice", Text, nullable=False),
+    Column("champion", String(12), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("source", String(8), nullable=False),
+    Column("asked_by", String(64), nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("handle", JSON, nullable=False),
+    Column("claimed_by", String(64)),
+    Column("claimed_until_us", BigInteger),
+    Column("launched_us", BigInteger),
+    Column("cancel_us", BigInteger),
+    Column("ended_us", BigInteger),
+    Column("outcome", String(20)),
+    Column("note", Text, nullable=False),
+    Index("ix_retrain_requests_at_us", "at_us"),
+)

@@ -10,7 +10,21 @@ from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from footfall import __version__
-from service.api import cameras, counts, events, labelsets, live, login, probes, quality, review, samples, system, truth
+from service.api import (
+    cameras,
+    counts,
+    events,
+    labelsets,
+    live,
+    login,
+    probes,
+    quality,
+    retrains,
+    review,
+    samples,
+    system,
+    truth,
+)
 from service.api.auth import Guard, Sessions
 from service.api.problems import add_problem_handlers
 from service.web.pages import add_pages
@@ -65,6 +79,7 @@ def create_app(services: Services, *, now_s: Callable[[], float] = time.time) ->
         review.router,
         labelsets.router,
         quality.router,
+        retrains.router,
         system.router,
     ):
         app.include_router(router)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from footfall.stores.blobs import BlobStore
     from footfall.stores.database import Database
     from footfall.stores.quality import QualityStore
+    from footfall.stores.retrains import RetrainStore
     from footfall.stores.samples import SampleStore
     from footfall.vision.detector import Detector
     from service.fleet import Fleet
@@ -45,6 +46,7 @@ class Services:
     blobs: "BlobStore"
     keeper: "SampleKeeper"
     quality: "QualityStore"
+    retrains: "RetrainStore"
     config_lock: threading.Lock = field(default_factory=threading.Lock)
     stopping: threading.Event = field(default_factory=threading.Event)
 

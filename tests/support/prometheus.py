@@ -24,22 +24,61 @@ def ask(url: str, path: str, **query: str) -> Any:
 
 
 @contextmanager
-def running(folder: Path, target: str, rules: str, monitor: str | None = None) -> Iterator[str]:
-    """A Prometheus that scrapes `target` and `monitor` (host:port) and evaluates `rules` every second; its address."""
+def alerting(folder: Path, webhooks: list[str]) -> Iterator[str]:
+    """An Alertmanager that tells every alert to all webhooks, again and again, its end too; its host:port."""
+    receiver = {"name": "all", "webhook_configs": [{"url": url, "send_resolved": True} for url in webhooks]}
+    route = {
+        "receiver": "all",
+        "group_by": ["..."],
+        "group_wait": "1s",
+        "group_interval": "1s",
+        "repeat_interval": "1s",
+    }
+    (folder / "alertmanager.yml").write_text(yaml.safe_dump({"route": route, "receivers": [receiver]}))
+    port = _free_port()
+    process = subprocess.Popen(
+        [
+            "prometheus-alertmanager",
+            f"--config.file={folder / 'alertmanager.yml'}",
+            f"--storage.path={folder / 'alertmanager'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--cluster.listen-address=",
+            "--log.level=error",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(
+    folder: Path, target: str | None, rules: str, *monitors: str, alertmanager: str | None = None
+) -> Iterator[str]:
+    """A Prometheus that scrapes `target` and `monitors` (host:port) and evaluates `rules` every second; its address."""
     (folder / "footfall.rules.yaml").write_text(rules)
-    configuration = {
+    configuration: dict[str, Any] = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": ["footfall.rules.yaml"],
         "scrape_configs": [
-            {"job_name": job, "static_configs": [{"targets": [address]}]}
-            for job, address in (("footfall", target), ("footfall-monitor", monitor))
-            if address
+            {"job_name": job, "static_configs": [{"targets": addresses}]}
+            for job, addresses in (("footfall", [target] if target else []), ("footfall-monitor", list(monitors)))
         ],
     }
+    if alertmanager is not None:
+        configuration["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]}
     (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = _free_port()
     process = subprocess.Popen(
         [
             "prometheus",

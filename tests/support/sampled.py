@@ -8,6 +8,7 @@ from typing import Any
 from footfall.stores.blobs import BlobStore
 from footfall.stores.database import Database
 from footfall.stores.quality import QualityStore
+from footfall.stores.retrains import RetrainStore
 from footfall.stores.samples import SampleStore
 from service.metrics import Metrics
 from service.sampling import SampleKeeper
@@ -23,5 +24,6 @@ def sample_parts(folder: Path, metrics: Metrics, database: Database | None = Non
         "samples": store,
         "blobs": blobs,
         "quality": QualityStore(database),
+        "retrains": RetrainStore(database),
         "keeper": SampleKeeper(store, blobs, metrics, most_bytes=10_000_000),
     }

@@ -383,7 +383,7 @@ def test_where_nothing_may_be_kept_the_page_says_why(page: Page, site: Any) -> N
     shoot(page, "review-no-leave")
     site.database.put_camera(Camera("gate", "rtsp://127.0.0.1/a", sampling=Sampling("Prove the count")))
     page.reload()
-    page.get_by_text("nothing was drawn yet").wait_for()
+    page.get_by_text("Nothing is waiting").wait_for()
     page.select_option("#camera", "north")
     page.get_by_text("This camera has no leave").wait_for()
     assert page.url.endswith("/review?camera=north")
