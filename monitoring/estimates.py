@@ -44,14 +44,14 @@ ASSISTED: Final = (
 )
 AGREEMENT: Final = (
     "2 * both / (system + teacher) of people found on random frames, heads pixelated, IoU 0.5, each at its own "
-    "threshold; what both miss does not show; bootstrap of camera-hours, 95 %"
+    "threshold; what both miss does not show; Wilson 95 % for clusters of camera-hours"
 )
 RECALL: Final = (
     "share of the people marked on fully labelled random frames that were found, IoU 0.5, at the model's own "
-    "threshold; bootstrap of camera-hours, 95 %"
+    "threshold; Wilson 95 % for clusters of camera-hours"
 )
 COUNTS: Final = (
-    "1 - |counted - true| / true over in and out of random clips around the line, counted by a person; bootstrap, 95 %"
+    "1 - |counted - true| / true over in and out of random clips around the line, counted by a person; Wilson 95 %"
 )
 BALANCE: Final = "|in - out| / (in + out) of the last whole day (UTC), watched for at least 95 %; symmetric errors hide"
 

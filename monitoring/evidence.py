@@ -126,19 +126,19 @@ def _add_frames(cameras: defaultdict[str, CameraEvidence], frames: Sequence[Samp
         opinion = taught.get(frame.id)
         if opinion is not None:
             theirs = _boxes(opinion.content["boxes"])
-            both = _matched(theirs, found)
+            both = matched_boxes(theirs, found)
             camera.taught.append(TaughtFrame(len(found), len(theirs), both, 1 / frame.probability, cluster))
             camera.taught_at = _later(camera.taught_at, [opinion.at])
         newest = _newest(labels.get(frame.id, ()), "boxes")
         if newest is None:
             continue
         truth = _boxes(newest.content["boxes"])
-        matched = _matched(truth, found)
+        matched = matched_boxes(truth, found)
         camera.frames.append(AuditedFrame(len(truth), matched, 1 / frame.probability, cluster))
         camera.frame_label_at = _later(camera.frame_label_at, [newest.at])
 
 
-def _matched(truth: NDArray[np.float64], found: NDArray[np.float64]) -> int:
+def matched_boxes(truth: NDArray[np.float64], found: NDArray[np.float64]) -> int:
     """How many of the true boxes were found, one find for each."""
     if not len(truth) or not len(found):
         return 0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from scipy.optimize import isotonic_regression
+from scipy.special import stdtrit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +26,10 @@ _SHRINK: Final = 6.0
 without an error is not known to be without error."""
 _LEAST_IN_STRATUM: Final = 10
 """With fewer, a mean by unequal weights leans to one side; measured on simulated fleets, like `_SHRINK`."""
-_BOOTSTRAP: Final = 2000
+_ICC: Final = 0.15
+"""How alike the people of one cluster are taken to be before anything is known: this share of all variance is between
+clusters. Weighs as much as `_ICC_CLUSTERS` clusters; both chosen by the simulations in tests/unit/monitoring."""
+_ICC_CLUSTERS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,10 @@ def wilson(share: float, n: float, *, confidence: float = CONFIDENCE) -> tuple[f
     >>> [round(bound, 3) for bound in wilson(0.95, 300)]
     [0.919, 0.969]
     """
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    return _wilson(share, n, NormalDist().inv_cdf((1 + confidence) / 2))
+
+
+def _wilson(share: float, n: float, z: float) -> tuple[float, float]:
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(max(0.0, share * (1 - share) / n + z * z / (4 * n * n)))
     return max(0.0, centre - half), min(1.0, centre + half)
@@ -199,13 +206,12 @@ class AuditedFrame:
 
 
 def audited_recall(
-    frames: Sequence[AuditedFrame], *, least_people: int = 30, seed: int = 0, confidence: float = CONFIDENCE
+    frames: Sequence[AuditedFrame], *, least_people: int = 30, confidence: float = CONFIDENCE
 ) -> Estimate | None:
     """Share of the people that were found, from fully labelled random frames, predicted-empty ones included.
 
-    A ratio of weighted sums; its interval by drawing whole clusters again (Efron and Tibshirani 1993, percentiles), so
-    that what goes wrong together is drawn together. Frames without people add nothing, but must be in the sample: to
-    leave out those where the detector saw nobody would hide its misses.
+    A ratio of weighted sums, see `_ratio` for its interval. Frames without people add nothing, but must be in the
+    sample: to leave out those where the detector saw nobody would hide its misses.
 
     Args:
         least_people: with fewer people, or fewer than five clusters, there is no estimate.
@@ -216,7 +222,6 @@ def audited_recall(
         [frame.cluster for frame in frames],
         n=sum(frame.people for frame in frames),
         least_n=least_people,
-        seed=seed,
         confidence=confidence,
     )
 
@@ -235,7 +240,7 @@ class AuditedClip:
 
 
 def audited_count_accuracy(
-    clips: Sequence[AuditedClip], *, least_crossings: int = 30, seed: int = 0, confidence: float = CONFIDENCE
+    clips: Sequence[AuditedClip], *, least_crossings: int = 30, confidence: float = CONFIDENCE
 ) -> Estimate | None:
     """1 − Σ|counted − true| ÷ Σ true over clips and directions, at least 0; errors of one clip cancel in no other.
 
@@ -250,7 +255,6 @@ def audited_count_accuracy(
         [str(index) for index in range(len(clips))],
         n=int(truth.sum()),
         least_n=least_crossings,
-        seed=seed,
         confidence=confidence,
     )
     if wrong is None:
@@ -376,7 +380,7 @@ class TaughtFrame:
 
 
 def teacher_agreement(
-    frames: Sequence[TaughtFrame], *, least_people: int = 30, seed: int = 0, confidence: float = CONFIDENCE
+    frames: Sequence[TaughtFrame], *, least_people: int = 30, confidence: float = CONFIDENCE
 ) -> Estimate | None:
     """2 · both ÷ (system + teacher): how far system and teacher find the same people; what both miss does not show.
 
@@ -392,7 +396,6 @@ def teacher_agreement(
         [frame.cluster for frame in frames],
         n=int(boxes.sum()),
         least_n=least_people,
-        seed=seed,
         confidence=confidence,
     )
 
@@ -404,22 +407,32 @@ def _ratio(
     *,
     n: int,
     least_n: int,
-    seed: int,
     confidence: float,
 ) -> Estimate | None:
-    """Σ above ÷ Σ below, with an interval from drawing whole clusters again."""
+    """Σ above ÷ Σ below, with a Wilson interval for what the n are worth: what is of one cluster is wrong together.
+
+    The worth comes from the design effect 1 + (m − 1) · ICC (Kish 1965), m people to a cluster; the ICC from the
+    linearised variance of the ratio (Cochran 1977, 6.3), shrunk towards a usual one, since a handful of clusters cannot
+    tell it. Few clusters also widen the interval as Student's t does. Drawing clusters again (bootstrap) was tried: its
+    95 % intervals held the truth in 53 to 93 % with 5 to 12 clusters, and without an error they had no width.
+    """
     names = sorted(set(clusters))
-    if n < least_n or len(names) < 5:
+    total = float(below.sum())
+    if n < least_n or len(names) < 5 or total == 0:
         return None
     place = {name: index for index, name in enumerate(names)}
     index = np.array([place[name] for name in clusters])
     tops, bottoms = np.bincount(index, above, len(names)), np.bincount(index, below, len(names))
-    value = float(tops.sum() / bottoms.sum())
-    rng = np.random.Generator(np.random.PCG64(seed))
-    drawn = rng.integers(0, len(names), (_BOOTSTRAP, len(names)))
-    sums = bottoms[drawn].sum(axis=1)
-    ratios = tops[drawn].sum(axis=1)[sums > 0] / sums[sums > 0]
-    lower, upper = np.quantile(ratios, ((1 - confidence) / 2, (1 + confidence) / 2))
-    spread = float(np.var(ratios))
-    n_effective = value * (1 - value) / spread if spread > 0 and 0 < value < 1 else float(n)
-    return Estimate(value, float(lower), float(upper), n, n_effective)
+    # Clusters with nobody tell nothing, unless somebody was counted there.
+    count = int(((tops > 0) | (bottoms > 0)).sum())
+    value = min(1.0, float(tops.sum() / total))
+    people = n * float(((bottoms / total) ** 2).sum())  # to a cluster, as far as weights tell
+    icc = _ICC
+    if count > 1 and people > 1 and 0 < value < 1:
+        variance = count / (count - 1) * float(((tops - value * bottoms) ** 2).sum()) / total**2
+        found = (variance * n / (value * (1 - value)) - 1) / (people - 1)
+        icc = (count * min(1.0, max(0.0, found)) + _ICC_CLUSTERS * _ICC) / (count + _ICC_CLUSTERS)
+    n_effective = n / max(1.0, 1 + (people - 1) * icc)
+    freedom = count - 1 + _ICC_CLUSTERS
+    lower, upper = _wilson(value, n_effective, float(stdtrit(freedom, (1 + confidence) / 2)))
+    return Estimate(value, lower, upper, n, n_effective)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
-from datetime import UTC, datetime
+import uuid
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import cv2
@@ -14,9 +16,11 @@ import structlog
 from footfall.domain import SampleLabel
 from footfall.errors import StoreError
 from footfall.vision.detector import pairwise_iou
+from monitoring.evidence import matched_boxes
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -38,13 +42,17 @@ class Teacher:
     """Looks at what was drawn at random, heads pixelated as it is, and keeps what it finds beside people's words.
 
     Its words have the source `teacher` and its own name: no person's figure is made from them, and no picture is kept
-    longer for them. Of a track it says in what share of the moments it finds a person in the same place (IoU 0.5); of a
-    frame, where it finds people at its own threshold.
+    longer for them. Where it sees things very differently, the picture also goes into the targeted queue, for training,
+    as a copy of its own within the camera's quota (`targeted_per_day`).
+
+    Of a track it says in what share of the moments it finds a person in the same place (IoU 0.5); of a frame, where it
+    finds people at its own threshold.
 
     Args:
         detector: the stronger model, for whole frames; one thread is enough.
         near: the same model for the moments of a track, which are small.
         cpu_share: of one core, in (0, 1]: after each picture it rests until it has used no more.
+        quotas: camera → targeted samples a day; cameras without leave are not in it.
     """
 
     def __init__(
@@ -56,7 +64,9 @@ class Teacher:
         detector: Detector,
         near: Detector,
         cpu_share: float,
+        quotas: Callable[[], Mapping[str, int]],
     ) -> None:
+        self._quotas = quotas
         self._store = store
         self._blobs = blobs
         self._metrics = metrics
@@ -102,6 +112,8 @@ class Teacher:
                 if content is None:
                     continue
                 self._store.add_label(SampleLabel(sample.id, self.name, datetime.now(UTC), "teacher", content))
+                if _differs(sample, content):
+                    self._target(sample)
                 judged += 1
                 self._metrics.teacher_labels.labels(unit).inc()
                 used_s = time.thread_time() - begin_cpu_s
@@ -127,11 +139,37 @@ class Teacher:
         confirmed = [self._confirms(np.asarray(picture, np.uint8), view) for view in sample.detail["views"]]
         return {"agrees": round(sum(confirmed) / len(confirmed), 4)}
 
+    def _target(self, sample: Sample) -> None:
+        midnight = sample.taken_at.replace(hour=0, minute=0, second=0, microsecond=0)
+        done = self._store.drawn(
+            sample.camera_id, sample.unit, "targeted", since=midnight, until=midnight + timedelta(days=1)
+        )
+        if done >= self._quotas().get(sample.camera_id, 0):
+            return
+        copy_id = uuid.uuid4().hex
+        key = f"{sample.blob_key.rpartition('/')[0]}/{copy_id}.jpg"
+        self._blobs.put(key, self._blobs.get(sample.blob_key))
+        self._store.add(
+            dataclasses.replace(
+                sample, id=copy_id, queue="targeted", reason="disagreeing", probability=None, blob_key=key
+            )
+        )
+
     def _confirms(self, sheet: NDArray[np.uint8], view: dict[str, Any]) -> bool:
         begin, width = view["x0"], view["width"]
         (found,) = self._near.detect([np.ascontiguousarray(sheet[:, begin : begin + width])])
         box = np.array([view["box"]], np.float32) - np.array([begin, 0, begin, 0], np.float32)
         return bool((pairwise_iou(box, _sure(found)) >= IOU).any())
+
+
+def _differs(sample: Sample, content: Mapping[str, Any]) -> bool:
+    """Whether it sees a track in less than half of its moments, or of a frame's people under two thirds too."""
+    if sample.unit == "track":
+        return bool(content["agrees"] < 0.5)
+    found = np.array([box[:4] for box in sample.detail["boxes"]], np.float64).reshape(-1, 4)
+    taught = np.array(content["boxes"], np.float64).reshape(-1, 4)
+    both = matched_boxes(taught, found)
+    return 2 * both < 2 / 3 * (len(found) + len(taught))
 
 
 def _sure(found: Detections) -> NDArray[np.float32]:

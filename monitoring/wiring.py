@@ -57,7 +57,7 @@ class Monitor:
         self.database.migrate()
         self.metrics = MonitorMetrics(target=settings.precision_target)
         samples = SampleStore(self.database)
-        self.teacher = None if settings.teacher_model is None else _teacher(settings, samples, self.metrics)
+        self.teacher = None if settings.teacher_model is None else self._make_teacher(samples)
         self.retrains = RetrainStore(self.database)
         self.dispatcher = Dispatcher(self.retrains, _launcher(settings), self.metrics)
         self.checker = Checker(
@@ -73,6 +73,25 @@ class Monitor:
     def site(self) -> str:
         """Name of the site."""
         return self.database.setting("site") or "site"
+
+    def _make_teacher(self, samples: SampleStore) -> Teacher:
+        settings = self._settings
+        folder = resolve_model(settings.teacher_model, settings.models_dir)
+        # One thread of ONNX Runtime is the thread that asks: its processor time can be told and bounded.
+        frames, tracks = (load_detector(folder, threads=1, input_size=size) for size in (640, _VIEW_PX))
+
+        def quotas() -> dict[str, int]:
+            return {each.id: each.sampling.targeted_per_day for each in self.database.cameras() if each.sampling}
+
+        return Teacher(
+            samples,
+            BlobStore(settings.blobs_place),
+            self.metrics,
+            detector=frames,
+            near=tracks,
+            cpu_share=settings.teacher_cpu_share,
+            quotas=quotas,
+        )
 
     def close(self) -> None:
         """Give back the database."""
@@ -121,14 +140,6 @@ class Monitor:
             stopping.set()
             checks.join(5)
             self.close()
-
-
-def _teacher(settings: Settings, samples: SampleStore, metrics: MonitorMetrics) -> Teacher:
-    folder = resolve_model(settings.teacher_model, settings.models_dir)
-    # One thread of ONNX Runtime is the thread that asks: its processor time can be told and bounded.
-    frames, tracks = (load_detector(folder, threads=1, input_size=size) for size in (640, _VIEW_PX))
-    blobs = BlobStore(settings.blobs_place)
-    return Teacher(samples, blobs, metrics, detector=frames, near=tracks, cpu_share=settings.teacher_cpu_share)
 
 
 def _launcher(settings: Settings) -> Launcher | None:

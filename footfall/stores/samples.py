@@ -99,19 +99,27 @@ class SampleStore:
             connection.execute(self._database.insert(samples).values(row).on_conflict_do_nothing())
             return not known
 
-    def drawn(self, camera_id: str, unit: SampleUnit, queue: SampleQueue, *, since: datetime) -> int:
-        """How many of a camera were drawn since a moment: what a quota is held against."""
+    def drawn(
+        self,
+        camera_id: str,
+        unit: SampleUnit,
+        queue: SampleQueue,
+        *,
+        since: datetime,
+        until: datetime | None = None,
+    ) -> int:
+        """How many of a camera were taken in [since, until): what a quota is held against."""
         columns = samples.c
+        query = sa.select(sa.func.count()).where(
+            columns.camera_id == camera_id,
+            columns.unit == unit,
+            columns.queue == queue,
+            columns.taken_us >= to_us(since),
+        )
+        if until is not None:
+            query = query.where(columns.taken_us < to_us(until))
         with self._database.transaction() as connection:
-            number = connection.scalar(
-                sa.select(sa.func.count()).where(
-                    columns.camera_id == camera_id,
-                    columns.unit == unit,
-                    columns.queue == queue,
-                    columns.taken_us >= to_us(since),
-                )
-            )
-            return number or 0
+            return connection.scalar(query) or 0
 
     # Reading
 

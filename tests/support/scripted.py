@@ -45,14 +45,18 @@ class Screening:
     """A film that is shown again and again to the sampler, each time in an hour of its own, at the rate that is asked.
 
     The detector sees each frame once; tracking, counting and sampling are done each time.
+
+    Args:
+        thinned: only every so many-th frame of the film is there.
     """
 
-    def __init__(self, truth: FilmedTruth, detector: Detector) -> None:
+    def __init__(self, truth: FilmedTruth, detector: Detector, *, thinned: int = 1) -> None:
         self.truth = truth
         with Footage(truth.video) as film:
             frames = list(film.frames())
-        self._found = [(frame, detector.detect([frame.picture])[0]) for frame in frames]
         self.seconds = len(frames) / truth.fps
+        self._found = [(frame, detector.detect([frame.picture])[0]) for frame in frames[::thinned]]
+        self._sequences = {frame.sequence: found for frame, found in self._found}
         self.followed: list[tuple[datetime, Followed]] = []
         """Everybody who was followed in all showings, with the hour."""
         self.frames: dict[datetime, int] = {}
@@ -82,7 +86,7 @@ class Screening:
             at_s = self.seconds + number / 4
             empty = np.full_like(last.picture, 127)
             yield (
-                Frame(last.camera_id, len(self._found) + number, empty, last.received_at, at_s),
+                Frame(last.camera_id, last.sequence + 1 + number, empty, last.received_at, at_s),
                 Detections(nothing, np.empty(0, np.float32), self._found[0][1].threshold),
             )
 
@@ -103,8 +107,8 @@ class Screening:
         for number in self.frames.values():
             boxes = self.truth.boxes_at(number)[1]
             people += len(boxes)
-            if number < len(self._found) and len(boxes):
-                detections = self._found[number][1]
+            if number in self._sequences and len(boxes):
+                detections = self._sequences[number]
                 sure = detections.boxes_px[detections.scores >= detections.threshold]
                 enough = pairwise_iou(boxes, sure) >= 0.5
                 rows, columns = linear_sum_assignment(enough, maximize=True)

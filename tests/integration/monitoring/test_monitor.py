@@ -24,6 +24,7 @@ from footfall.domain import Camera, Coverage, Crossing, Line, QualityEstimate, S
 from footfall.errors import StoreError
 from footfall.stores.database import Database
 from footfall.stores.quality import QualityStore
+from footfall.stores.retrains import RetrainStore
 from footfall.stores.samples import SampleStore
 from monitoring.checker import Checker
 from monitoring.metrics import MonitorMetrics
@@ -168,8 +169,10 @@ def test_a_database_that_is_away_takes_the_figures_back(site: Site, monkeypatch:
     assert "footfall_monitor_check_failures_total 1.0" in text
 
 
-def test_metrics_ask_for_the_token_when_one_is_set() -> None:
-    client = TestClient(create_app(MonitorMetrics(target=0.95), token="0123456789abcdef"))
+def test_metrics_ask_for_the_token_when_one_is_set(site: Any) -> None:
+    metrics, store = MonitorMetrics(target=0.95), RetrainStore(site.database)
+    app = create_app(metrics, store, site=lambda: "mall", cooldown=timedelta(days=7), token="0123456789abcdef")
+    client = TestClient(app)
     assert client.get("/healthz").status_code == 200
     assert client.get("/metrics").status_code == 401
     assert client.get("/metrics", headers={"Authorization": "Bearer wrong"}).status_code == 401

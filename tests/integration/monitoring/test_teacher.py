@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ MORNING = datetime(2026, 3, 2, 0, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 HOURS = 8
 SHARE = 0.5
+QUOTA = 2
 
 pytestmark = pytest.mark.footage
 
@@ -42,7 +44,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, footage: Path) -> Any:
     screening = Screening(read_sequence(footage / "PETS09-S2L1-a"), load_detector(EMBEDDED_FOLDER, input_size=640))
     sampler = Sampler(store, parts["blobs"], Metrics(), model=lambda: "0123456789ab", rng=random.Random(3))
     sampler.start()
-    leave = Sampling("audit", tracks_per_day=10 * 24, frames_per_day=4 * 24, targeted_per_day=24, clips_per_day=0)
+    leave = Sampling("audit", tracks_per_day=10 * 24, frames_per_day=4 * 24, targeted_per_day=0, clips_per_day=0)
     for hour in range(HOURS):
         camera = Camera("street", "film.mp4", sampling=leave)
         screening.show(sampler, camera, MORNING + timedelta(hours=hour), every=2 + hour % 3)
@@ -60,6 +62,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, footage: Path) -> Any:
         detector=load_detector(model, threads=1, input_size=640),
         near=load_detector(model, threads=1, input_size=320),
         cpu_share=SHARE,
+        quotas=lambda: {"street": QUOTA},
     )
     before = estimates(store)
     begin_s, begin_cpu_s = time.monotonic(), time.thread_time()
@@ -90,6 +93,20 @@ def test_it_judges_every_random_sample_once_and_no_other(site: Any) -> None:
     for unit in ("track", "frame"):
         value = metrics.registry.get_sample_value("footfall_teacher_labels_total", {"unit": unit})
         assert value == units.count(unit) > 0
+
+
+def test_where_it_differs_much_a_copy_goes_into_the_targeted_queue_up_to_the_quota(site: Any) -> None:
+    store, *_, blobs = site
+    aimed = store.samples(since=MORNING, until=MORNING + DAY, queue="targeted")
+    differing = [sample for sample in aimed if sample.reason == "disagreeing"]
+    assert len(differing) > 0
+    assert max(Counter(sample.unit for sample in differing).values()) <= QUOTA
+    drawn = {sample.taken_at: sample for sample in store.samples(since=MORNING, until=MORNING + DAY, queue="random")}
+    for sample in differing:
+        original = drawn[sample.taken_at]
+        assert sample.probability is None
+        assert sample.blob_key != original.blob_key
+        assert blobs.get(sample.blob_key) == blobs.get(original.blob_key)
 
 
 def test_it_stays_within_its_share_of_a_core(site: Any) -> None:

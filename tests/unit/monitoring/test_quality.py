@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
 import numpy as np
@@ -178,20 +180,100 @@ def test_frames_that_are_wrong_together_widen_the_interval() -> None:
     assert wide.upper - wide.lower > 2 * (narrow.upper - narrow.lower)
 
 
-def test_intervals_of_audited_recall_keep_their_word() -> None:
+@pytest.mark.parametrize("hours", [10, 30, 80])
+@pytest.mark.parametrize(("recall", "alike"), [(0.9, 0.09), (0.97, 0.03), (0.8, 0.17)])
+def test_intervals_of_audited_recall_keep_their_word_over_2000_fleets(recall: float, alike: float, hours: int) -> None:
+    """`alike`: share of the variance that is between camera-hours, as of a beta distribution."""
     rng = np.random.Generator(np.random.PCG64(3))
-    hits = 0
-    for _ in range(400):
+    strength = 1 / alike - 1
+    hits, widths = 0, []
+    for _ in range(2000):
+        chances = rng.beta(recall * strength, (1 - recall) * strength, hours)
         frames = []
-        for cluster in range(60):
-            chance = rng.beta(9, 1)
-            for _ in range(4):
-                people = int(rng.poisson(3))
-                frames.append(AuditedFrame(people, int(rng.binomial(people, chance)), 1.0, str(cluster)))
+        for hour, chance in enumerate(chances):
+            there = rng.poisson(4 * rng.gamma(4, 1 / 4), 3).tolist()
+            frames += [AuditedFrame(people, int(rng.binomial(people, chance)), 1.0, str(hour)) for people in there]
         estimate = audited_recall(frames)
         assert estimate is not None
-        hits += estimate.lower <= 0.9 <= estimate.upper
-    assert 0.91 <= hits / 400 <= 0.98
+        hits += estimate.lower <= recall <= estimate.upper
+        widths.append(estimate.upper - estimate.lower)
+    tell("recall", recall, hours, hits / 2000, widths)
+    assert 0.93 <= hits / 2000 <= (0.985 if hours < 30 else 0.97)
+
+
+@pytest.mark.parametrize("count", [10, 30, 80])
+@pytest.mark.parametrize(("missed", "invented"), [(0.03, 0.01), (0.1, 0.03)])
+def test_intervals_of_audited_counts_keep_their_word_over_2000_lines(
+    missed: float, invented: float, count: int
+) -> None:
+    rng = np.random.Generator(np.random.PCG64(5))
+
+    def clips(number: int) -> list[AuditedClip]:
+        busy = 6 * rng.gamma(3, 1 / 3, number)
+        hard = rng.gamma(4, 1 / 4, number)  # clips differ in how hard they are
+        found = []
+        for people, factor in zip(busy, hard, strict=True):
+            truth = rng.poisson(people, 2)
+            seen = rng.binomial(truth, 1 - min(0.9, missed * factor)) + rng.poisson(invented * factor * people, 2)
+            found.append(AuditedClip((int(truth[0]), int(truth[1])), (int(seen[0]), int(seen[1]))))
+        return found
+
+    many = clips(100_000)
+    errors = sum(abs(a - b) for clip in many for a, b in zip(clip.truth, clip.counted, strict=True))
+    accuracy = 1 - errors / sum(sum(clip.truth) for clip in many)
+    hits, widths = 0, []
+    for _ in range(2000):
+        estimate = audited_count_accuracy(clips(count))
+        assert estimate is not None
+        hits += estimate.lower <= accuracy <= estimate.upper
+        widths.append(estimate.upper - estimate.lower)
+    tell("count accuracy", accuracy, count, hits / 2000, widths)
+    # Errors of one clip cancel in part, so few clips are worth a little more than is claimed: never too narrow.
+    assert 0.93 <= hits / 2000 <= (0.995 if count < 30 else 0.98)
+
+
+@pytest.mark.parametrize("teacher", [0.9, 0.97])
+def test_intervals_with_a_teachers_help_keep_their_word_over_2000_samples(teacher: float) -> None:
+    rng = np.random.Generator(np.random.PCG64(7))
+    hits, widths = 0, []
+    for _ in range(2000):
+        right = rng.random(1000) < 0.95
+        opinion = np.where(rng.random(1000) < teacher, right, ~right).astype(float)
+        weights = rng.choice([1.0, 2.0], 1000)
+        estimate = assisted_precision(
+            right[:200], opinion[:200], opinion[200:], weights=weights[:200], weights_on_all=weights[200:]
+        )
+        assert estimate is not None
+        hits += estimate.lower <= 0.95 <= estimate.upper
+        widths.append(estimate.upper - estimate.lower)
+    tell("precision assisted", teacher, 200, hits / 2000, widths)
+    assert 0.93 <= hits / 2000 <= 0.97
+
+
+def test_without_an_error_the_interval_has_a_width() -> None:
+    frames = [AuditedFrame(4, 4, 1.0, f"hour {n}") for n in range(10)]
+    estimate = audited_recall(frames)
+    assert estimate is not None
+    assert (estimate.value, estimate.upper) == (1.0, 1.0)
+    assert 0.8 < estimate.lower < 0.95
+    clips = [AuditedClip((4, 4), (4, 4)) for _ in range(10)]
+    counted = audited_count_accuracy(clips)
+    assert counted is not None
+    assert 0.85 < counted.lower < 0.95
+
+
+def test_somebody_counted_where_nobody_was_is_an_error_too() -> None:
+    clips = [AuditedClip((4, 4), (4, 4)) for _ in range(9)]
+    estimate = audited_count_accuracy([*clips, AuditedClip((0, 0), (3, 0))])
+    assert estimate is not None
+    assert estimate.value == pytest.approx(1 - 3 / 72)
+
+
+def tell(*figures: object) -> None:
+    """For docs/precision.md: seen with `-s`."""
+    if os.environ.get("FOOTFALL_TEST_FIGURES"):
+        *about, widths = figures
+        sys.stderr.write(f"\n{about}, mean width {100 * float(np.mean(widths)):.1f} points\n")  # type: ignore[arg-type]
 
 
 def test_count_accuracy_lets_errors_cancel_within_a_clip_and_direction_only() -> None:
