@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import time
@@ -80,8 +81,9 @@ class Teacher:
     def run(self, stopping: threading.Event) -> None:
         """Judge what waits until `stopping` is set; whatever fails is tried again later."""
         if hasattr(os, "SCHED_IDLE"):
-            # Of this thread alone: it works when nobody else wants to.
-            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+            # Of this thread alone: it works when nobody else wants to. Some containers forbid it.
+            with contextlib.suppress(OSError):
+                os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
         while not stopping.is_set():
             try:
                 judged = self.judge_waiting(stopping)

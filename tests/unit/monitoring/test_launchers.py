@@ -233,8 +233,9 @@ def test_a_receiver_that_does_not_take_it_is_told_and_asked_again(receiver: Rece
 
 def test_a_webhook_of_which_nothing_is_heard_has_failed_after_the_deadline() -> None:
     hook = WebhookLauncher("http://127.0.0.1:1/", SECRET, deadline_s=60)
-    assert hook.poll(request(launched_at=NOW)) is None
-    late = hook.poll(request(launched_at=NOW - timedelta(minutes=2)))
+    now = datetime.now(UTC)
+    assert hook.poll(request(launched_at=now)) is None
+    late = hook.poll(request(launched_at=now - timedelta(minutes=2)))
     assert late == Ended("failed", "nobody told its end within 60 s")
     with pytest.raises(LaunchError, match="gave no answer"):
         hook.launch(request())

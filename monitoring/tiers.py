@@ -1,0 +1,76 @@
+"""From single unusual windows to something worth a person's time: a camera's tier; knows no statistics and no cause."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+Tier = Literal["calm", "watch", "investigate"]
+"""`watch`: the last window was unusual, a metric only. `investigate`: it lasts, somebody should look."""
+
+WindowState = Literal["usual", "unusual", "between", "insufficient", "suppressed"]
+"""Of one window. `between`: under the threshold, but not under 0.8 of it. `insufficient`: too few rows. `suppressed`:
+the stream itself is faulty, so its pictures tell nothing. The last two are no evidence, either way."""
+
+CONSECUTIVE: Final = 3
+OF_LAST: Final = (6, 8)
+CLEAR_BELOW: Final = 0.8
+"""Share of the threshold: what hovers around it does not flicker."""
+CLEAR_AFTER: Final = 6
+"""Usual windows in a row after which an episode is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class TierState:
+    """Where a camera is.
+
+    Attributes:
+        recent: the last eight windows that told something, oldest first.
+        calm_for: usual windows in a row.
+        episodes: how often it came to `investigate`.
+    """
+
+    tier: Tier = "calm"
+    recent: tuple[bool, ...] = ()
+    calm_for: int = 0
+    episodes: int = 0
+
+
+def state_of(ratio: float | None, *, is_faulty: bool = False) -> WindowState:
+    """Return what a window is.
+
+    Args:
+        ratio: largest distance ÷ threshold of its features; None: too few rows.
+
+    >>> state_of(1.2), state_of(0.9), state_of(0.5), state_of(None), state_of(1.2, is_faulty=True)
+    ('unusual', 'between', 'usual', 'insufficient', 'suppressed')
+    """
+    if is_faulty:
+        return "suppressed"
+    if ratio is None:
+        return "insufficient"
+    if ratio > 1:
+        return "unusual"
+    return "between" if ratio >= CLEAR_BELOW else "usual"
+
+
+def after(state: TierState, window: WindowState) -> TierState:
+    """Return where the camera is after one more window.
+
+    It comes to `investigate` by three unusual windows in a row or six of the last eight, and leaves it after six usual
+    ones in a row.
+    """
+    if window in {"insufficient", "suppressed"}:
+        return state
+    most, of = OF_LAST
+    recent = (*state.recent, window == "unusual")[-of:]
+    calm_for = state.calm_for + 1 if window == "usual" else 0
+    lasts = all(recent[-CONSECUTIVE:]) and len(recent) >= CONSECUTIVE
+    if state.tier != "investigate" and (lasts or sum(recent) >= most):
+        return TierState("investigate", recent, calm_for, state.episodes + 1)
+    if state.tier == "investigate" and calm_for < CLEAR_AFTER:
+        return replace(state, recent=recent, calm_for=calm_for)
+    if state.tier == "investigate":
+        # The windows of the episode that is over must not begin the next one.
+        return TierState("calm", (), calm_for, state.episodes)
+    return TierState("watch" if window == "unusual" else "calm", recent, calm_for, state.episodes)
