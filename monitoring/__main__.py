@@ -109,7 +109,8 @@ def request(
     """Ask for a better model; a monitor with a launcher starts its training."""
     from monitoring.wiring import ask  # noqa: PLC0415  heavy: not for `--help`
 
-    found, answer = ask(read_settings(data_dir=data_dir), reason=reason, cameras=camera or [], is_forced=force)
+    settings = read_settings(data_dir=data_dir)
+    found, answer = ask(settings, reason=reason, cameras=camera or [], is_forced=force)
     said = {
         "created": "asked",
         "duplicate": "the same was asked before",
@@ -117,6 +118,8 @@ def request(
         "cooldown": "not asked: the last one ended too short a time ago; wait, or use --force",
     }[answer]
     typer.echo(f"{found.id}: {said} ({found.outcome or found.state}{', ' + found.note if found.note else ''})")
+    if found.state == "waiting" and settings.retrain_launcher == "off":
+        typer.echo("It waits: no launcher is set here (FOOTFALL_RETRAIN_LAUNCHER).")
     if answer in {"active", "cooldown"}:
         raise typer.Exit(EXIT_FAILED)
 

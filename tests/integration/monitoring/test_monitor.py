@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.error
@@ -209,3 +210,22 @@ def test_the_command_checks_once_and_serves_until_it_is_stopped(tmp_path: Path) 
             ):
                 text = answer.read().decode()
         assert "footfall_precision_reviewed_ratio{" in text
+
+
+def test_the_command_asks_for_a_better_model_once(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FOOTFALL_")}
+    environment |= {"FOOTFALL_DATA_DIR": str(tmp_path)}
+
+    def ask(*options: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "monitoring", "request", "--reason", "Tenants doubt the gate", *options]
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    first, again, other = ask(), ask(), ask("--force")
+    assert re.fullmatch(r"[0-9a-f]{32}: asked \(waiting\)\nIt waits: no launcher is set .*\n", first.stdout)
+    assert (again.returncode, "the same was asked before" in again.stdout) == (0, True)
+    assert (other.returncode, "another one is not over yet" in other.stdout) == (1, True)
+    unknown = ask("--camera", "nowhere")
+    assert (unknown.returncode, unknown.stderr) == (
+        1,
+        "footfall-monitor: camera 'nowhere': is not there; nothing was asked\n",
+    )
