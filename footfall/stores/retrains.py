@@ -96,12 +96,14 @@ class RetrainStore:
         self._set(request_id, state="ended", active=None, outcome=outcome, note=note, ended_us=to_us(at), **freed)
 
     def cancel(self, request_id: str, *, at: datetime) -> RetrainRequest:
-        """Want it to end; one that waits ends at once, one that ended stays as it is.
+        """Want it to end; one that waits and that nobody cares for ends at once, one that ended stays as it is.
 
         Raises:
             UnknownRecordError: there is no such request.
         """
         columns = retrain_requests.c
+        # Who cared for it may be gone for good, and the site must not wait for that one for ever.
+        is_free = sa.or_(columns.claimed_by.is_(None), columns.claimed_until_us < to_us(at))
         with self._database.transaction() as connection:
             connection.execute(
                 sa.update(retrain_requests)
@@ -110,7 +112,7 @@ class RetrainStore:
             )
             connection.execute(
                 sa.update(retrain_requests)
-                .where(columns.id == request_id, columns.state == "waiting", columns.claimed_by.is_(None))
+                .where(columns.id == request_id, columns.state == "waiting", is_free)
                 .values(
                     state="ended",
                     active=None,

@@ -91,7 +91,7 @@ class KubernetesLauncher:
     ) -> None:
         if api is None:
             try:
-                config.load_config()  # type: ignore[no-untyped-call]
+                config.load_config()  # type: ignore[no-untyped-call]  # the client has no types here
             except ConfigException:
                 raise SettingsError(
                     "retrain_launcher: `kubernetes` finds neither a service account nor a kubeconfig"

@@ -66,12 +66,15 @@ class ProcessLauncher:
         try:
             if (folder / ENDED).exists():
                 return _read_end(folder)
+            if not (folder / STARTED).exists():
+                # To look at its lock now could be what makes a supervisor that begins find it taken.
+                is_late = time.time() - (folder / JOB).stat().st_mtime > _START_S
+                return Ended("failed", "its supervisor did not begin in time") if is_late else None
             if _is_locked(folder / LOCK):
                 return None
             if (folder / ENDED).exists():  # between the two looks
                 return _read_end(folder)
-            if (folder / STARTED).exists() or time.time() - (folder / JOB).stat().st_mtime > _START_S:
-                return Ended("failed", "its supervisor is gone; the machine or somebody ended it")
+            return Ended("failed", "its supervisor is gone; the machine or somebody ended it")
         except OSError as error:
             raise LaunchError(f"retraining {request.id}: its folder cannot be read ({error.strerror})") from None
         return None

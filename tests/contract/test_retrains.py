@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from support.requests import make_request
 
 from footfall.domain import RetrainRequest
 from footfall.errors import UnknownRecordError
@@ -25,27 +25,12 @@ def store(database: Database) -> RetrainStore:
     return RetrainStore(database)
 
 
-def request(**changes: Any) -> RetrainRequest:
-    values: dict[str, Any] = {
-        "id": uuid.uuid4().hex,
-        "site": "mall",
-        "cause": "precision",
-        "slice": "gate",
-        "champion": "0123456789ab",
-        "reason": "precision of gate is at most 90 %",
-        "source": "alert",
-        "asked_by": "alertmanager",
-        "at": NOON,
-    }
-    return RetrainRequest(**(values | changes))
-
-
 def ask(store: RetrainStore, wanted: RetrainRequest, **options: Any) -> tuple[RetrainRequest, str]:
     return store.ask(wanted, cooldown=WEEK, **options)
 
 
 def test_what_was_asked_comes_back_as_it_was(store: RetrainStore) -> None:
-    wanted = request()
+    wanted = make_request()
     assert ask(store, wanted) == (wanted, "created")
     assert store.request(wanted.id) == wanted
     assert store.requests() == [wanted]
@@ -55,23 +40,23 @@ def test_what_was_asked_comes_back_as_it_was(store: RetrainStore) -> None:
 
 
 def test_the_same_again_and_another_one_meanwhile_are_no_new_requests(store: RetrainStore) -> None:
-    first = request()
+    first = make_request()
     ask(store, first)
-    assert ask(store, request(at=NOON + WEEK)) == (first, "duplicate")
-    assert ask(store, request(slice="hall")) == (first, "active")
-    assert ask(store, request(site="other"))[1] == "created"
+    assert ask(store, make_request(at=NOON + WEEK)) == (first, "duplicate")
+    assert ask(store, make_request(slice="hall")) == (first, "active")
+    assert ask(store, make_request(site="other"))[1] == "created"
     store.ended(first.id, "rejected", "gate G2", at=NOON)
-    assert ask(store, request(at=NOON + 9 * WEEK))[1] == "duplicate"  # never tried again by itself
-    assert ask(store, request(slice="hall", at=NOON + WEEK - LEASE))[1] == "cooldown"
-    assert ask(store, request(slice="hall", at=NOON + WEEK + LEASE))[1] == "created"
+    assert ask(store, make_request(at=NOON + 9 * WEEK))[1] == "duplicate"  # never tried again by itself
+    assert ask(store, make_request(slice="hall", at=NOON + WEEK - LEASE))[1] == "cooldown"
+    assert ask(store, make_request(slice="hall", at=NOON + WEEK + LEASE))[1] == "created"
 
 
 def test_who_insists_is_stopped_only_by_one_that_is_active(store: RetrainStore) -> None:
-    first = request()
+    first = make_request()
     ask(store, first)
-    assert ask(store, request(), is_forced=True)[1] == "active"
+    assert ask(store, make_request(), is_forced=True)[1] == "active"
     store.ended(first.id, "rejected", "", at=NOON)
-    again = request()
+    again = make_request()
     assert ask(store, again, is_forced=True) == (again, "created")
 
 
@@ -79,21 +64,21 @@ def test_who_insists_is_stopped_only_by_one_that_is_active(store: RetrainStore) 
 def test_after_a_failure_the_same_may_be_asked_again_when_the_cooldown_is_over(
     store: RetrainStore, outcome: Any, answer: str
 ) -> None:
-    first = request()
+    first = make_request()
     ask(store, first)
     store.ended(first.id, outcome, "exit status 1", at=NOON)
-    assert ask(store, request(at=NOON + 2 * WEEK))[1] == answer
+    assert ask(store, make_request(at=NOON + 2 * WEEK))[1] == answer
 
 
 def test_of_many_who_ask_at_once_one_is_first(store: RetrainStore) -> None:
     with ThreadPoolExecutor(8) as pool:
-        answers = [answer for _, answer in pool.map(lambda _: ask(store, request()), range(40))]
+        answers = [answer for _, answer in pool.map(lambda _: ask(store, make_request()), range(40))]
     assert (answers.count("created"), answers.count("duplicate")) == (1, 39)
 
 
 def test_one_monitor_cares_until_it_is_silent_for_too_long(store: RetrainStore) -> None:
     assert store.claim("a", now=NOON, lease=LEASE) is None
-    wanted = request()
+    wanted = make_request()
     ask(store, wanted)
     assert store.claim("a", now=NOON, lease=LEASE) == wanted
     assert store.claim("b", now=NOON + LEASE / 2, lease=LEASE) is None
@@ -109,15 +94,15 @@ def test_one_monitor_cares_until_it_is_silent_for_too_long(store: RetrainStore) 
 
 
 def test_one_that_waits_is_cancelled_at_once_and_frees_its_place(store: RetrainStore) -> None:
-    first = request()
+    first = make_request()
     ask(store, first)
     ended = store.cancel(first.id, at=NOON)
     assert (ended.state, ended.outcome) == ("ended", "cancelled")
-    assert ask(store, request())[1] == "created"  # no cooldown, and no repeat
+    assert ask(store, make_request())[1] == "created"  # no cooldown, and no repeat
 
 
 def test_one_that_somebody_cares_for_is_told_to_end(store: RetrainStore) -> None:
-    first = request()
+    first = make_request()
     ask(store, first)
     store.claim("a", now=NOON, lease=LEASE)
     assert store.cancel(first.id, at=NOON).state == "waiting"
@@ -126,3 +111,12 @@ def test_one_that_somebody_cares_for_is_told_to_end(store: RetrainStore) -> None
     assert (running.state, running.cancel_at) == ("running", NOON)
     store.ended(first.id, "cancelled", "", at=NOON)
     assert store.cancel(first.id, at=NOON + WEEK) == store.request(first.id)
+
+
+def test_one_whose_monitor_is_gone_does_not_block_the_site_for_ever(store: RetrainStore) -> None:
+    first = make_request()
+    ask(store, first)
+    store.claim("a", now=NOON, lease=LEASE)
+    assert store.cancel(first.id, at=NOON + LEASE / 2).state == "waiting"  # may be starting right now
+    assert store.cancel(first.id, at=NOON + 2 * LEASE).outcome == "cancelled"
+    assert ask(store, make_request())[1] == "created"

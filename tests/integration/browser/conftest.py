@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 WIDTH_PX, HEIGHT_PX = 1280, 720
 FPS = 10
@@ -198,3 +198,30 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def viewport() -> Any:
+    """Size of the window; a test module that wants another one overrides this."""
+    return {"width": 1280, "height": 900}
+
+
+@pytest.fixture
+def page(browser: Browser, viewport: Any) -> Iterator[Page]:
+    context = browser.new_context(viewport=viewport, timezone_id="Europe/Berlin", locale="en-GB")
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on(
+        "console",
+        # A picture or service that is not there is one of the cases here.
+        lambda message: (
+            faults.append(message.text)
+            if message.type == "error" and "Failed to load resource" not in message.text
+            else None
+        ),
+    )
+    yield page
+    context.close()
+    assert faults == []  # among them every breach of the content security policy

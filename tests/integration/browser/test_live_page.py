@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.browsing import shoot, wait_until
 from support.reviewed import Reviewed
 
 from footfall.domain import Camera, Line, Sampling, Zone
@@ -18,32 +16,9 @@ from monitoring.checker import Checker
 from monitoring.metrics import MonitorMetrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from playwright.sync_api import Page
 
-    from playwright.sync_api import Browser, Page
-
-VIEWPORT: Any = {"width": 1280, "height": 800}
 HALL = Zone("lobby", ((0.3, 0.4), (0.7, 0.4), (0.7, 0.98), (0.3, 0.98)))
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport=VIEWPORT, timezone_id="Europe/Berlin", locale="en-GB")
-    page = context.new_page()
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on(
-        "console",
-        # A picture that is not there yet is an ordinary 404.
-        lambda message: (
-            faults.append(message.text)
-            if message.type == "error" and "Failed to load resource" not in message.text
-            else None
-        ),
-    )
-    yield page
-    context.close()
-    assert faults == []  # among them every breach of the content security policy
 
 
 def add(site: Any, *cameras: Camera) -> None:
@@ -52,23 +27,9 @@ def add(site: Any, *cameras: Camera) -> None:
         site.fleet.apply(camera)
 
 
-def wait_until(page: Page, condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    """Poll from here: the pages' policy forbids scripts from polling in the page."""
-    deadline_s = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline_s, "it did not come true in time"
-        page.wait_for_timeout(50)
-
-
 def number(page: Page, selector: str) -> int:
     text = page.locator(selector).text_content(timeout=5000) or ""
     return int(text.replace(",", "")) if text.strip("–") else 0
-
-
-def shoot(page: Page, name: str) -> None:
-    folder = os.environ.get("FOOTFALL_TEST_SHOTS")
-    if folder:
-        page.screenshot(path=Path(folder) / f"{name}.png")
 
 
 def test_the_grid_shows_pictures_states_and_counts(site: Any, page: Page) -> None:

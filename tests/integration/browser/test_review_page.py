@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import io
-import os
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
 import cv2
 import numpy as np
 import pytest
+from support.browsing import shoot, wait_until
 from support.reviewed import Reviewed
 
 from footfall.domain import Camera, Sampling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
 ITEMS = 300
 NEXT_IN_MS = 150
@@ -153,27 +150,6 @@ def queue(site: Any) -> Queue:
     return Queue(site)
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB", timezone_id="Europe/Berlin")
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on(
-        "console",
-        # A picture or service that is not there is one of the cases here.
-        lambda message: (
-            faults.append(message.text)
-            if message.type == "error" and "Failed to load resource" not in message.text
-            else None
-        ),
-    )
-    yield page
-    context.close()
-    assert faults == []  # among them every breach of the content security policy
-
-
 def begin(page: Page, site: Any, query: str = "", name: str = "Ada L.") -> None:
     page.goto(f"{site.url}/review{query}")
     page.fill("#reviewer", name)
@@ -182,20 +158,6 @@ def begin(page: Page, site: Any, query: str = "", name: str = "Ada L.") -> None:
 
 def is_shown(page: Page, number: int) -> None:
     page.locator(f'#stage[data-sample="{number:032x}"] #sheet').wait_for()
-
-
-def wait_until(page: Page, condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    """Poll from here: the pages' policy forbids scripts from polling in the page."""
-    deadline_s = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline_s, "it did not come true in time"
-        page.wait_for_timeout(50)
-
-
-def shoot(page: Page, name: str) -> None:
-    folder = os.environ.get("FOOTFALL_TEST_SHOTS")
-    if folder:
-        page.screenshot(path=Path(folder) / f"{name}.png")
 
 
 class Pointer:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 import yaml
 from kmock import KubernetesEmulator
 from kubernetes import client
+from support.requests import make_request
 
 from footfall.domain import RetrainRequest
 from footfall.errors import SettingsError
@@ -23,21 +23,7 @@ from monitoring.launchers.kubernetes import TEMPLATE, KubernetesLauncher, job_na
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 OLD_IMPORT = pytest.mark.filterwarnings("ignore:read_binary is deprecated")  # in kmock
 VERSIONS = ("1.31", "1.34")
-
-
-def request(**changes: Any) -> RetrainRequest:
-    values: dict[str, Any] = {
-        "id": uuid.uuid4().hex,
-        "site": "mall",
-        "cause": "fog",
-        "slice": "gate",
-        "champion": "0123456789ab",
-        "reason": '$(reboot); `id` "quoted"\nline',
-        "source": "policy",
-        "asked_by": "monitor",
-        "at": NOON,
-    }
-    return RetrainRequest(**(values | changes))
+HOSTILE = '$(reboot); `id` "quoted"\nline'
 
 
 class Cluster:
@@ -70,7 +56,7 @@ class Cluster:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_what_is_sent_is_a_job_that_kubernetes_takes(version: str) -> None:
-    wanted = request()
+    wanted = make_request(reason=HOSTILE)
     job = job_of(wanted, read_template(TEMPLATE), deadline_s=3600)
     kubernetes_validate.validate(job, version, strict=True)
     assert job["metadata"]["name"] == f"footfall-retrain-{wanted.id[:12]}"
@@ -84,7 +70,7 @@ def test_what_is_sent_is_a_job_that_kubernetes_takes(version: str) -> None:
 def test_a_request_changes_nothing_of_the_template_but_its_place() -> None:
     template = read_template(TEMPLATE)
     before = json.dumps(template)
-    job = job_of(request(), template, deadline_s=60)
+    job = job_of(make_request(reason=HOSTILE), template, deadline_s=60)
     assert json.dumps(template) == before
     assert "$(reboot)" not in json.dumps(job["spec"]["template"]["spec"]["containers"][0]["command"])
 
@@ -108,7 +94,7 @@ async def test_a_job_is_made_once_and_its_good_end_is_read(kmock: Any) -> None:
     kmock.resources.load_bundled()
 
     def play() -> None:
-        cluster, wanted = Cluster(str(kmock.url)), request()
+        cluster, wanted = Cluster(str(kmock.url)), make_request()
         for _ in range(2):  # the second time it is there already
             assert cluster.launcher.launch(wanted) == {"job": job_name(wanted), "namespace": "people"}
         assert len(cluster.jobs.list_namespaced_job("people").items) == 1
@@ -126,7 +112,7 @@ async def test_a_lost_gate_a_deadline_and_a_deleted_job_are_told_apart(kmock: An
 
     def play() -> None:
         cluster = Cluster(str(kmock.url))
-        lost, late, gone, unwanted = (request() for _ in range(4))
+        lost, late, gone, unwanted = (make_request() for _ in range(4))
         for wanted in (lost, late, gone, unwanted):
             cluster.launcher.launch(wanted)
         cluster.finish(late, "Failed", reason="DeadlineExceeded", message="Job was active longer than specified")
@@ -151,7 +137,7 @@ def vars_of(wanted: RetrainRequest) -> dict[str, Any]:
 
 
 def test_an_api_that_is_away_is_told_and_tried_again() -> None:
-    cluster, wanted = Cluster("http://127.0.0.1:1"), request()
+    cluster, wanted = Cluster("http://127.0.0.1:1"), make_request()
     with pytest.raises(LaunchError, match=r"its Job could not be created \(MaxRetryError\)"):
         cluster.launcher.launch(wanted)
     with pytest.raises(LaunchError, match=r"its Job could not be read \(MaxRetryError\)"):

@@ -7,7 +7,6 @@ import json
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+from support.requests import make_request
 
 from footfall.domain import RetrainRequest
 from monitoring.launchers import Ended, LaunchError
@@ -23,21 +23,6 @@ from monitoring.launchers.webhook import WebhookLauncher, sign
 
 NOW = datetime.now(UTC)
 SECRET = "0123456789abcdef0123456789abcdef"
-
-
-def request(**changes: Any) -> RetrainRequest:
-    values: dict[str, Any] = {
-        "id": uuid.uuid4().hex,
-        "site": "mall",
-        "cause": "fog",
-        "slice": "gate,hall",
-        "champion": "0123456789ab",
-        "reason": "fog since Monday",
-        "source": "policy",
-        "asked_by": "monitor",
-        "at": NOW,
-    }
-    return RetrainRequest(**(values | changes))
 
 
 def buried(runs: ProcessLauncher, wanted: RetrainRequest) -> bool:
@@ -79,14 +64,14 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
     ],
 )
 def test_the_exit_status_says_how_it_ended(tmp_path: Path, code: str, expected: Ended) -> None:
-    wanted, runs = request(), launcher(tmp_path, code)
+    wanted, runs = make_request(), launcher(tmp_path, code)
     handle = runs.launch(wanted)
     assert Path(str(handle["folder"])).is_dir()
     assert end_of(runs, wanted) == expected
 
 
 def test_it_is_told_what_is_wanted_and_has_little_priority(tmp_path: Path) -> None:
-    wanted = request()
+    wanted = make_request(slice="gate,hall")
     runs = launcher(tmp_path, "import os; json.dump({**about, 'nice': os.nice(0)}, out)")
     runs.launch(wanted)
     end_of(runs, wanted)
@@ -103,7 +88,7 @@ def test_it_is_told_what_is_wanted_and_has_little_priority(tmp_path: Path) -> No
 
 
 def test_launched_again_it_runs_once_also_after_a_restart(tmp_path: Path) -> None:
-    wanted = request()
+    wanted = make_request()
     code = "out.write('ran '); out.flush(); time.sleep(2)"
     runs = launcher(tmp_path, code)
     runs.launch(wanted)
@@ -120,20 +105,20 @@ def test_launched_again_it_runs_once_also_after_a_restart(tmp_path: Path) -> Non
 
 def test_one_that_takes_too_long_or_too_much_is_ended_with_its_children(tmp_path: Path) -> None:
     child = "import subprocess\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(77)'])\n"
-    wanted, runs = request(), launcher(tmp_path, child + "time.sleep(60)", deadline_s=1)
+    wanted, runs = make_request(), launcher(tmp_path, child + "time.sleep(60)", deadline_s=1)
     runs.launch(wanted)
     assert end_of(runs, wanted) == Ended("failed", "took longer than 1 s")
     assert [
         p for p in psutil.process_iter(["cmdline"]) if "import time; time.sleep(77)" in (p.info["cmdline"] or [])
     ] == []
-    wanted, runs = request(), launcher(tmp_path, "much = bytearray(300_000_000); time.sleep(60)", memory_mb=200)
+    wanted, runs = make_request(), launcher(tmp_path, "much = bytearray(300_000_000); time.sleep(60)", memory_mb=200)
     runs.launch(wanted)
     end = end_of(runs, wanted)
     assert (end.outcome, end.note.split("; ")[1]) == ("failed", "200 MB are allowed")
 
 
 def test_one_that_nobody_wants_any_more_ends(tmp_path: Path) -> None:
-    wanted, runs = request(), launcher(tmp_path, "out.write('x'); out.flush(); time.sleep(60)")
+    wanted, runs = make_request(), launcher(tmp_path, "out.write('x'); out.flush(); time.sleep(60)")
     runs.launch(wanted)
     wait_until((tmp_path / "out").exists)
     assert runs.poll(wanted) is None
@@ -142,7 +127,7 @@ def test_one_that_nobody_wants_any_more_ends(tmp_path: Path) -> None:
 
 
 def test_one_whose_supervisor_was_killed_has_failed(tmp_path: Path) -> None:
-    wanted, runs = request(), launcher(tmp_path, "time.sleep(5)")
+    wanted, runs = make_request(), launcher(tmp_path, "time.sleep(5)")
     folder = Path(str(runs.launch(wanted)["folder"]))
     wait_until((folder / "started.json").exists)
     (supervisor,) = [
@@ -155,7 +140,7 @@ def test_one_whose_supervisor_was_killed_has_failed(tmp_path: Path) -> None:
 
 
 def test_a_command_that_is_not_there_is_told(tmp_path: Path) -> None:
-    wanted = request()
+    wanted = make_request()
     runs = ProcessLauncher(tmp_path, ["no-such-command"], deadline_s=9, memory_mb=100)
     runs.launch(wanted)
     assert end_of(runs, wanted) == Ended("failed", "no-such-command cannot be run (No such file or directory)")
@@ -197,7 +182,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def test_a_webhook_gets_the_request_signed_and_a_repeat_has_the_same_id(receiver: Receiver) -> None:
-    wanted = request()
+    wanted = make_request(slice="gate,hall")
     hook = WebhookLauncher(receiver.url, SECRET, deadline_s=60)
     for _ in range(2):
         assert hook.launch(wanted) == {"webhook": wanted.id}
@@ -226,7 +211,7 @@ def test_the_signature_is_that_of_standard_webhooks() -> None:
 def test_a_receiver_that_does_not_take_it_is_told_and_asked_again(receiver: Receiver, status: int) -> None:
     receiver.status = status
     with pytest.raises(LaunchError, match=f"the webhook answered {status}, expected 2xx") as told:
-        WebhookLauncher(receiver.url, SECRET, deadline_s=60).launch(request())
+        WebhookLauncher(receiver.url, SECRET, deadline_s=60).launch(make_request())
     assert receiver.url not in str(told.value)
     assert len(receiver.got) == 1
 
@@ -234,8 +219,8 @@ def test_a_receiver_that_does_not_take_it_is_told_and_asked_again(receiver: Rece
 def test_a_webhook_of_which_nothing_is_heard_has_failed_after_the_deadline() -> None:
     hook = WebhookLauncher("http://127.0.0.1:1/", SECRET, deadline_s=60)
     now = datetime.now(UTC)
-    assert hook.poll(request(launched_at=now)) is None
-    late = hook.poll(request(launched_at=now - timedelta(minutes=2)))
+    assert hook.poll(make_request(launched_at=now)) is None
+    late = hook.poll(make_request(launched_at=now - timedelta(minutes=2)))
     assert late == Ended("failed", "nobody told its end within 60 s")
     with pytest.raises(LaunchError, match="gave no answer"):
-        hook.launch(request())
+        hook.launch(make_request())

@@ -269,11 +269,11 @@ def test_somebody_counted_where_nobody_was_is_an_error_too() -> None:
     assert estimate.value == pytest.approx(1 - 3 / 72)
 
 
-def tell(*figures: object) -> None:
+def tell(*figures: Any) -> None:
     """For docs/precision.md: seen with `-s`."""
     if os.environ.get("FOOTFALL_TEST_FIGURES"):
         *about, widths = figures
-        sys.stderr.write(f"\n{about}, mean width {100 * float(np.mean(widths)):.1f} points\n")  # type: ignore[arg-type]
+        sys.stderr.write(f"\n{about}, mean width {100 * float(np.mean(widths)):.1f} points\n")
 
 
 def test_count_accuracy_lets_errors_cancel_within_a_clip_and_direction_only() -> None:

@@ -131,7 +131,7 @@ def test_what_was_deleted_cannot_be_judged(client: TestClient) -> None:
     assert say(client, uuid.UUID(int=9).hex, "right").status_code == 404
 
 
-CLIP = {
+CLIP: dict[str, Any] = {
     "unit": "clip",
     "stratum": "door",
     "media_type": "video/mp4",
@@ -157,7 +157,7 @@ def test_who_counts_a_clip_is_told_the_systems_count_only_afterwards(
     answer = client.post(f"{REVIEW}/labels", json={"sample": clip, "reviewer": "Ada", "presses": presses})
     assert answer.status_code == 201
     assert answer.json()["counted"] == {"in": 2, "out": 0}
-    assert answer.json()["crossings"] == CLIP["detail"]["crossings"]  # type: ignore[index]
+    assert answer.json()["crossings"] == CLIP["detail"]["crossings"]
     (label,) = world.services.samples.labels([clip])
     assert label.content == {"in": 1, "out": 1, "presses": presses}
     assert following(client, "Ada", unit="clip") == []
