@@ -17,6 +17,9 @@ MOST_ROWS: Final = 5000
 _TAIL: Final = 0.005
 """Of a reference, as much at either end is cut off, and what is beyond it counts as being there: one odd frame must not
 stretch the scale, nor tell a drift by itself."""
+_ROOM: Final = 10
+"""Spreads beyond the reference's range up to which farther is farther. With fewer, a camera whose own days
+differ much has a threshold that nothing can pass; one odd row of an hour's 360 still adds no more than 0.04 spreads."""
 _LEAST_SPREAD: Final = 0.01
 """A statistic that hardly ever changes is measured in shares of its mean, or every flicker would be a drift."""
 
@@ -85,8 +88,7 @@ def distance(reference: FeatureReference, values: NDArray[np.floating]) -> Dista
     found = found[np.isfinite(found)]
     if len(found) < LEAST_ROWS:
         return None
-    # A little beyond the range, so that everything far away is not the same as the usual end.
-    room = 3 * reference.spread
+    room = _ROOM * reference.spread
     cut = np.clip(found, reference.lower - room, reference.upper + room)
     score = float(wasserstein_distance(reference.values, cut)) / reference.spread
     return Distance(score, (float(cut.mean()) - reference.mean) / reference.spread, len(found))

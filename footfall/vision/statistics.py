@@ -8,11 +8,13 @@ import cv2
 import numpy as np
 
 from footfall.domain import FrameStatistics
+from footfall.vision.view import ViewMeter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from footfall.domain import Detections, Frame
+    from footfall.vision.view import View
 
 STATISTIC_NAMES: Final = (
     "luminance",
@@ -24,9 +26,22 @@ STATISTIC_NAMES: Final = (
     "dark_share",
     "clipped_share",
     "persistent_edge_share",
+    "red_ratio",
+    "blue_ratio",
+    "haze",
+    "bright_blob_share",
+    "still_share",
+    "view_match",
+    "faint_share",
+    "light_unevenness",
     "detections",
     "confidence_mean",
+    "low_confidence_share",
     "box_height_median",
+    "box_height_by_row",
+    "edge_touching_share",
+    "people_brightness",
+    "people_saturation",
 )
 """Every statistic, as named in rows and metrics; docs/metrics.md gives units and ranges."""
 
@@ -34,18 +49,37 @@ _SMALL_WIDTH_PX: Final = 320
 _CROP_PX: Final = 256
 _EDGE_WARM_UP: Final = 20
 _EDGE_RATE: Final = 0.05
+_LOW_BAND: Final = 0.15
+"""A confidence that is above the threshold by less than this is low."""
+_EDGE_ROOM: Final = 0.01
+"""A box nearer to the border than this share of the height touches it."""
 
 
 class StatisticsMeter:
-    """Measures one camera's frames; keeps a slow map of where its edges usually are.
+    """Measures one camera's frames against what it usually sees.
 
-    The map follows the view within about a minute of rows, so that the share of edges still in place falls at once
-    when the camera moves or is covered, and recovers when the new view has become the usual one.
+    Two maps say what is usual. The slow one of `persistent_edge_share` follows the view within about a minute of rows:
+    it falls at once when the camera moves or is covered, and recovers when the new view has become the usual one. The
+    frozen one of `view` is learned from the first minute and stays until somebody accepts another view.
+
+    Args:
+        view: as it was learned before, so that a restart does not learn what the camera should not show; None learns.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, view: View | None = None) -> None:
         self._edges: NDArray[np.float32] | None = None
         self._rows = 0
+        self._view = ViewMeter(view)
+        self._last: NDArray[np.uint8] | None = None
+
+    @property
+    def view(self) -> View | None:
+        """The frozen view; None while it is learned."""
+        return self._view.view
+
+    def forget_view(self) -> None:
+        """Learn the view anew: somebody has accepted what the camera sees now."""
+        self._view.forget()
 
     def measure(self, frame: Frame, detections: Detections) -> FrameStatistics:
         """Return one row; statistics that do not exist for this frame are absent."""
@@ -60,27 +94,44 @@ class StatisticsMeter:
         grey = _grey(small)
         top, left = max(0, (height - _CROP_PX) // 2) & ~7, max(0, (width - _CROP_PX) // 2) & ~7
         crop = _grey(picture[top : top + _CROP_PX, left : left + _CROP_PX])
+        saturation = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2HSV)[..., 1], np.uint8)
         contrast = float(grey.std())
+        blue, green, red, _ = cv2.mean(small)
         values = {
             "luminance": float(grey.mean()),
             "contrast": contrast,
             "sharpness": sharpness(grey, contrast),
             "noise": noise_sigma(crop),
-            "saturation": float(cv2.cvtColor(small, cv2.COLOR_BGR2HSV)[..., 1].mean()),
+            "saturation": float(saturation.mean()),
             "blockiness": blockiness(crop),
             "dark_share": float((grey < 20).mean()),
             "clipped_share": float((grey > 250).mean()),
-            "detections": float((detections.scores >= detections.threshold).sum()),
+            # One grey level more, so that black is grey and not every colour at once.
+            "red_ratio": (red + 1) / (green + 1),
+            "blue_ratio": (blue + 1) / (green + 1),
+            "haze": haze(np.asarray(small, np.uint8)),
+            "bright_blob_share": bright_blob_share(grey),
         }
+        values |= self._against_what_was(grey)
+        values |= _found(detections, height_px=height, width_px=width)
+        values |= _looks(detections, grey, saturation, px_by_px=grey.shape[1] / width)
+        return FrameStatistics(frame.camera_id, frame.received_at, values)
+
+    def _against_what_was(self, grey: NDArray[np.uint8]) -> dict[str, float]:
+        values = {}
         share = self._persistent_edge_share(grey)
         if share is not None:
             values["persistent_edge_share"] = share
-        sure = detections.scores >= detections.threshold
-        if sure.any():
-            boxes = detections.boxes_px[sure]
-            values["confidence_mean"] = float(detections.scores[sure].mean())
-            values["box_height_median"] = float(np.median(boxes[:, 3] - boxes[:, 1]) / height)
-        return FrameStatistics(frame.camera_id, frame.received_at, values)
+        if self._last is not None and self._last.shape == grey.shape:
+            change = cv2.absdiff(grey, self._last)
+            values["still_share"] = 1 - cv2.countNonZero(change) / change.size
+        self._last = grey
+        match = self._view.update(grey)
+        if match is not None:
+            values["view_match"] = match.match
+            values["faint_share"] = match.faint
+            values["light_unevenness"] = match.uneven
+        return values
 
     def _persistent_edge_share(self, grey: NDArray[np.uint8]) -> float | None:
         found = cv2.dilate(cv2.Canny(grey, 60, 150), np.ones((3, 3), np.uint8))
@@ -130,6 +181,72 @@ def blockiness(grey: NDArray[np.uint8]) -> float:
         if on_grid.any() and not on_grid.all():
             ratios.append((steps[:, on_grid].mean() + 0.1) / (steps[:, ~on_grid].mean() + 0.1))
     return float(np.mean(ratios)) if ratios else 1.0
+
+
+def haze(picture: NDArray[np.uint8]) -> float:
+    """Mean of the dark channel in grey levels; 0–255; rises when something whitish lies over the whole picture.
+
+    Source: He, Sun and Tang, Single image haze removal using dark channel prior, CVPR 2009: in clear air nearly every
+    patch has a pixel that is dark in one colour.
+    """
+    darkest = cv2.min(cv2.min(picture[..., 0], picture[..., 1]), picture[..., 2])
+    return float(cv2.mean(cv2.erode(darkest, np.ones((7, 7), np.uint8)))[0])
+
+
+def bright_blob_share(grey: NDArray[np.uint8]) -> float:
+    """Share of the picture that the largest connected area brighter than 240 takes; 0–1."""
+    bright = (grey > 240).astype(np.uint8)
+    if not bright.any():
+        return 0.0
+    areas = cv2.connectedComponentsWithStats(bright, connectivity=4)[2][1:, cv2.CC_STAT_AREA]
+    return float(areas.max() / grey.size)
+
+
+def _found(detections: Detections, *, height_px: int, width_px: int) -> dict[str, float]:
+    """What the detector says of a frame; statistics of people are absent where there are none."""
+    sure = detections.scores >= detections.threshold
+    found = int(sure.sum())
+    values = {"detections": float(found)}
+    if not found:
+        return values
+    boxes, scores = detections.boxes_px[sure], detections.scores[sure]
+    heights = boxes[:, 3] - boxes[:, 1]
+    edge_px = _EDGE_ROOM * height_px
+    at_edge = (boxes[:, :2] < edge_px).any(axis=1) | (boxes[:, 2:] > (width_px - edge_px, height_px - edge_px)).any(
+        axis=1
+    )
+    return values | {
+        "confidence_mean": float(scores.mean()),
+        "low_confidence_share": float((scores < detections.threshold + _LOW_BAND).mean()),
+        "box_height_median": float(np.median(heights) / height_px),
+        "box_height_by_row": float(np.median(heights / np.maximum(boxes[:, 3], 1.0))),
+        "edge_touching_share": float(at_edge.mean()),
+    }
+
+
+def _looks(
+    detections: Detections, grey: NDArray[np.uint8], saturation: NDArray[np.uint8], *, px_by_px: float
+) -> dict[str, float]:
+    """How people are dressed: brightness, compared with the whole picture's, and colour of what is worn on top.
+
+    Args:
+        px_by_px: pixels of `grey` and `saturation` (H, W) for one of the camera's picture.
+    """
+    brightness, colour = [], []
+    for x0, y0, x1, y1 in detections.boxes_px[detections.scores >= detections.threshold] * px_by_px:
+        # The middle of the upper half: chest and back, hardly any background, no head.
+        top, bottom = y0 + 0.2 * (y1 - y0), y0 + 0.5 * (y1 - y0)
+        left, right = x0 + 0.3 * (x1 - x0), x1 - 0.3 * (x1 - x0)
+        part = slice(max(0, int(top)), int(bottom) + 1), slice(max(0, int(left)), int(right) + 1)
+        if grey[part].size:
+            brightness.append(cv2.mean(grey[part])[0])
+            colour.append(cv2.mean(saturation[part])[0])
+    if not brightness:
+        return {}
+    return {
+        "people_brightness": float(np.mean(brightness) / (cv2.mean(grey)[0] + 1)),
+        "people_saturation": float(np.mean(colour)),
+    }
 
 
 def _grey(picture: NDArray[np.integer[Any] | np.floating[Any]]) -> NDArray[np.uint8]:

@@ -77,7 +77,6 @@ class ProcessLauncher:
             return Ended("failed", "its supervisor is gone; the machine or somebody ended it")
         except OSError as error:
             raise LaunchError(f"retraining {request.id}: its folder cannot be read ({error.strerror})") from None
-        return None
 
     def cancel(self, request: RetrainRequest) -> None:
         """Let the supervisor end it."""

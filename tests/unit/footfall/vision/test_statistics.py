@@ -10,6 +10,7 @@ import pytest
 
 from footfall.domain import Detections, Frame
 from footfall.vision.statistics import STATISTIC_NAMES, StatisticsMeter
+from footfall.vision.view import LEARNING_ROWS
 
 
 def scene() -> np.ndarray:
@@ -42,6 +43,14 @@ def grey(picture: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR).astype(np.uint8)
 
 
+def warm(picture: np.ndarray) -> np.ndarray:
+    return (picture * (0.7, 1.0, 1.3)).clip(0, 255).astype(np.uint8)
+
+
+def lamp(picture: np.ndarray) -> np.ndarray:
+    return np.asarray(cv2.circle(picture.copy(), (320, 180), 60, (255, 255, 255), -1), np.uint8)
+
+
 @pytest.mark.parametrize(
     ("name", "degrade", "factor"),
     [
@@ -51,6 +60,10 @@ def grey(picture: np.ndarray) -> np.ndarray:
         pytest.param("noise", noisy, 2.0, id="noise"),
         pytest.param("saturation", grey, 0.2, id="no colour"),
         pytest.param("blockiness", jpeg, 1.5, id="low bitrate"),
+        pytest.param("haze", lambda p: (p * 0.3 + 120).astype(np.uint8), 1.5, id="fog is hazy"),
+        pytest.param("haze", lambda p: (p * 0.3).astype(np.uint8), 0.4, id="the dark is not"),
+        pytest.param("red_ratio", warm, 1.2, id="a red cast"),
+        pytest.param("blue_ratio", warm, 0.8, id="and its other side"),
     ],
 )
 def test_a_statistic_moves_with_its_degradation(name: str, degrade: object, factor: float) -> None:
@@ -61,6 +74,65 @@ def test_a_statistic_moves_with_its_degradation(name: str, degrade: object, fact
 def test_sharpness_does_not_fall_with_the_light() -> None:
     dark = (scene() * 0.5).astype(np.uint8)
     assert measure(dark)["sharpness"] == pytest.approx(measure(scene())["sharpness"], rel=0.15)
+
+
+def test_colour_ratios_do_not_change_with_the_light() -> None:
+    before, after = measure(warm(scene())), measure((warm(scene()) * 0.5).astype(np.uint8))
+    assert after["red_ratio"] == pytest.approx(before["red_ratio"], rel=0.02)
+    assert after["blue_ratio"] == pytest.approx(before["blue_ratio"], rel=0.02)
+
+
+def test_a_lamp_is_one_bright_area_and_its_share_is_known() -> None:
+    assert measure(scene())["bright_blob_share"] == 0
+    assert measure(lamp(scene()))["bright_blob_share"] == pytest.approx(np.pi * 60**2 / (640 * 352), rel=0.05)
+
+
+def test_a_frozen_picture_is_still_and_a_living_one_is_not() -> None:
+    meter = StatisticsMeter()
+    assert "still_share" not in measure(scene(), meter)
+    assert measure(scene(), meter)["still_share"] == 1
+    assert measure(noisy(scene()), meter)["still_share"] < 0.5
+
+
+def test_the_frozen_view_stays_where_the_slow_map_forgets() -> None:
+    meter = StatisticsMeter()
+    for _ in range(LEARNING_ROWS):
+        assert "view_match" not in measure(noisy(scene()), meter)
+    assert measure(noisy(scene()), meter)["view_match"] > 0.9
+    moved = np.roll(scene(), 90, axis=1)
+    after = [measure(noisy(moved), meter) for _ in range(120)][-1]
+    assert after["persistent_edge_share"] > 0.9
+    assert after["view_match"] < 0.5
+    assert measure(noisy(scene()), StatisticsMeter(meter.view))["view_match"] > 0.9
+    meter.forget_view()
+    assert "view_match" not in measure(noisy(moved), meter)
+
+
+def found(boxes: list[list[float]], scores: list[float], picture: np.ndarray | None = None) -> dict[str, float]:
+    frame = Frame("gate", 0, scene() if picture is None else picture, datetime.now(UTC), 0.0)
+    detections = Detections(np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32), 0.3)
+    return dict(StatisticsMeter().measure(frame, detections).values)
+
+
+def test_what_the_detector_says() -> None:
+    row = found([[100, 100, 140, 200], [0, 50, 40, 150], [300, 300, 340, 352], [9, 9, 20, 20]], [0.9, 0.6, 0.4, 0.2])
+    assert row["detections"] == 3
+    assert row["low_confidence_share"] == pytest.approx(1 / 3)
+    assert row["edge_touching_share"] == pytest.approx(2 / 3)
+    assert row["box_height_by_row"] == pytest.approx(100 / 200)
+
+
+def test_clothes_are_measured_where_they_are_worn_and_against_the_light() -> None:
+    street = np.full((352, 640, 3), 100, np.uint8)
+    cv2.rectangle(street, (100, 100), (160, 260), (20, 20, 200), -1)
+    red = found([[100, 100, 160, 260]], [0.9], street)
+    coat = street.copy()
+    cv2.rectangle(coat, (100, 100), (160, 260), (25, 25, 25), -1)
+    dark = found([[100, 100, 160, 260]], [0.9], coat)
+    assert red["people_saturation"] == pytest.approx(230, abs=3)
+    assert dark["people_saturation"] < 5
+    assert dark["people_brightness"] == pytest.approx(0.26, abs=0.02)
+    assert found([[100, 100, 160, 260]], [0.9], coat // 2)["people_brightness"] == pytest.approx(0.26, abs=0.02)
 
 
 def test_usual_edges_go_when_the_camera_moves_and_come_back_with_time() -> None:
@@ -76,7 +148,11 @@ def test_usual_edges_go_when_the_camera_moves_and_come_back_with_time() -> None:
 
 
 def test_statistics_of_people_are_absent_without_people() -> None:
-    assert {"confidence_mean", "box_height_median"} & set(measure(scene())) == set()
+    of_people = {
+        name for name in STATISTIC_NAMES if name.startswith(("confidence", "low_", "box_", "edge_t", "people"))
+    }
+    assert len(of_people) == 7
+    assert of_people & set(measure(scene())) == set()
     row = measure(scene(), people=2)
     assert row["detections"] == 2
     assert row["confidence_mean"] == pytest.approx(0.8)
@@ -86,8 +162,10 @@ def test_statistics_of_people_are_absent_without_people() -> None:
 def test_every_name_is_known_and_tiny_or_flat_pictures_are_measured() -> None:
     meter = StatisticsMeter()
     seen: set[str] = set()
+    for _ in range(LEARNING_ROWS + 1):
+        measure(scene(), meter)
     for picture in (scene(), np.zeros((8, 8, 3), np.uint8), np.full((2000, 40, 3), 255, np.uint8)):
         row = measure(picture, meter, people=1)
         assert all(np.isfinite(value) for value in row.values())
         seen |= set(row)
-    assert seen | {"persistent_edge_share"} == set(STATISTIC_NAMES)
+    assert seen == set(STATISTIC_NAMES)
