@@ -1,5 +1,5 @@
 # Every target sets up what it needs; see README.md.
-.PHONY: help setup setup-test setup-retrain demo test check grafana bench lock clean
+.PHONY: help setup setup-test setup-retrain demo test check grafana bench bench-drift lock clean
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 # By environment: a shell would cut a URL at its first &, and a process list would show its password.
@@ -33,6 +33,10 @@ test: check  ## All checks and all tests
 
 grafana: setup  ## Tell how to start Prometheus and Grafana with our rules and dashboards
 	@$(BIN)/python grafana/start.py
+
+bench-drift: setup-test  ## Measure how well drift is noticed and its cause named
+	$(BIN)/python benchmarks/drift_null.py --cameras 12
+	$(BIN)/python benchmarks/drift_causes.py
 
 bench: setup-test  ## Measure speed, memory and size
 	$(BIN)/python benchmarks/run.py

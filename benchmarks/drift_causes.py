@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -85,16 +86,21 @@ class Case:
 
 
 def main() -> int:
+    """Judge and print; rows that are not there are rendered first."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=Path, default=drift_rows.default_path(), help="made by drift_rows.py")
+    parser.add_argument(
+        "--rows",
+        type=Path,
+        default=drift_rows.default_path(),
+        help="made first where they are not there",
+    )
     parser.add_argument("--half", choices=("both", "tuning", "report"), default="both")
     parser.add_argument("--show", default="", help="print the evidence of wrong cases of this kind")
     arguments = parser.parse_known_args()[0]
     if not arguments.rows.is_file():
-        print(
-            f"drift_causes: {arguments.rows} is not there; made by `python benchmarks/drift_rows.py`", file=sys.stderr
-        )
-        return 1
+        made = subprocess.run([sys.executable, drift_rows.__file__, "--out", str(arguments.rows)], check=False)
+        if made.returncode:
+            return made.returncode
     names, clips = drift_rows.read_rows(arguments.rows)
     tuning = {clip.name for clip in drift_rows.CLIPS if clip.tuning}
     figures: dict[str, object] = {}

@@ -123,6 +123,9 @@ class Pipeline:
                 self._cameras[camera.id] = _Watched(camera, self._run_id, ledger, self._uturn_window_s)
                 return
             watched.ledger = ledger
+            if watched.camera.url != camera.url:
+                # Another source shows another place: what the old one usually showed is no measure of it.
+                watched.statistics = StatisticsMeter()
             if (watched.camera.lines, watched.camera.zones, watched.camera.target_fps) != (
                 camera.lines,
                 camera.zones,

@@ -6,7 +6,8 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from footfall.domain import (
 )
 from footfall.stores.database import Database
 from footfall.vision.detector import load_detector
+from footfall.vision.view import LEARNING_ROWS
 from service.capture import CaptureSettings
 from service.clock import SystemClock
 from service.fleet import Fleet
@@ -196,6 +198,32 @@ def test_the_detector_is_swapped_between_two_frames(bench: Callable[[object], Be
     parts.send("gate", GREY, sequence=1)
     wait_for(lambda: ledger.counts().analysed == 2)
     assert (len(first.calls), len(second.calls)) == (1, 1)
+
+
+def test_the_frozen_view_outlives_new_lines_but_not_another_source(bench: Callable[[object], Bench]) -> None:
+    parts = bench(Raising())
+    parts.pipeline._statistics_interval_s = 0.0
+    camera = Camera(id="gate", url="film.mp4", target_fps=1000)
+    ledger = parts.add(camera)
+    hall = np.kron(np.random.default_rng(4).integers(20, 230, (12, 20, 3)), np.ones((30, 32, 1))).astype(np.uint8)
+    sent = 0
+
+    def compares() -> bool:
+        nonlocal sent
+        parts.send("gate", hall, sequence=sent)
+        sent += 1
+        wait_for(lambda: ledger.counts().analysed == sent)
+        assert parts.recorder.flush(5)
+        now = parts.clock.now()
+        rows = parts.database.statistics("gate", since=now - timedelta(minutes=5), until=now + timedelta(seconds=1))
+        assert len(rows) == sent
+        return "view_match" in rows[-1].values
+
+    assert [compares() for _ in range(LEARNING_ROWS + 1)] == [False] * LEARNING_ROWS + [True]
+    parts.pipeline.watch(replace(camera, lines=(Line("door", (0.5, 0.9), (0.5, 0.1)),)), ledger)
+    assert compares()
+    parts.pipeline.watch(replace(camera, url="other.mp4"), ledger)
+    assert not compares()
 
 
 def test_a_film_runs_through_the_fleet_and_changes_without_a_reconnect(
