@@ -220,7 +220,7 @@ def print_separability(cases: Sequence[Case]) -> dict[str, float]:
     for label, chosen in (("first twelve", FIRST_TWELVE), ("all", STATISTIC_NAMES)):
         pairs = neighbours(own, chosen)
         figures[label] = round(_mean(true == called for true, called in pairs), 4)
-        wrong[label] = Counter(tuple(sorted(pair)) for pair in pairs if pair[0] != pair[1])  # type: ignore[misc]
+        wrong[label] = Counter(tuple(sorted(pair)) for pair in pairs if pair[0] != pair[1])  # type: ignore[misc]  # pairs stay pairs
     print("\nnearest neighbour among other cameras, severity ≥ 3, without rules:")
     for label, share in figures.items():
         confused = ", ".join(f"{a}/{b} {count}" for (a, b), count in wrong[label].most_common(8))

@@ -177,7 +177,7 @@ def main() -> int:
         with np.load(parts / f"{clip.name}.npz") as part:
             merged |= {f"{clip.name}/{key}": part[key] for key in part.files if key.startswith("rows/")}
     partial = arguments.out.with_suffix(".partial.npz")
-    np.savez_compressed(partial, statistics=np.array(STATISTIC_NAMES), **merged)  # type: ignore[arg-type]
+    np.savez_compressed(partial, statistics=np.array(STATISTIC_NAMES), **merged)  # type: ignore[arg-type]  # no option of it
     partial.replace(arguments.out)
     rows = sum(len(each) for each in merged.values())
     size_mb = arguments.out.stat().st_size / 1e6
