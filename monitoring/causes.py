@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,33 +36,16 @@ Remedy = Literal["camera", "model", "none"]
 """Who can do something: somebody at the camera, a retraining, or nobody because nothing is wrong."""
 
 
-class Drift(Protocol):
-    """How far one statistic of a camera is from its reference; whatever measures distances can give it."""
-
-    @property
-    def score(self) -> float:
-        """Distance between reference and current window; ≥ 0."""
-
-    @property
-    def threshold(self) -> float:
-        """What the score must pass to be more than this camera's usual variation; ≥ 0."""
-
-    @property
-    def shift(self) -> float:
-        """Difference of the means in standard deviations of the reference; negative where the statistic fell."""
-
-    @property
-    def usual(self) -> float:
-        """Mean of the reference, in the statistic's unit."""
-
-    @property
-    def now(self) -> float:
-        """Mean of the current window, in the statistic's unit."""
-
-
 @dataclass(frozen=True, slots=True)
 class FeatureDrift:
-    """The plain `Drift`."""
+    """How far one statistic of a camera is from its reference.
+
+    Attributes:
+        score: distance between reference and current window; ≥ 0.
+        threshold: what the score must pass to be more than this camera's usual variation; ≥ 0.
+        shift: difference of the means in spreads of the reference; negative where the statistic fell.
+        usual, now: means of the reference and of the current window, in the statistic's unit.
+    """
 
     score: float
     threshold: float
@@ -114,7 +97,7 @@ class Sign:
     step: float = 0.0
     bound: float | None = None
 
-    def is_seen(self, drift: Drift) -> bool:
+    def is_seen(self, drift: FeatureDrift) -> bool:
         """Tell whether the change is as large as this; says nothing of the threshold."""
         rises = drift.now > drift.usual if self.way == "either" else self.way == "up"
         high, low = (drift.now, drift.usual) if rises else (drift.usual, drift.now)
@@ -312,7 +295,7 @@ class Finding:
     others: tuple[Cause, ...] = ()
 
 
-def name_cause(drifts: Mapping[str, Drift], stream: StreamHealth | None = None) -> Finding | None:
+def name_cause(drifts: Mapping[str, FeatureDrift], stream: StreamHealth | None = None) -> Finding | None:
     """Return what happened; None where nothing passed its threshold.
 
     Args:
@@ -332,7 +315,7 @@ def name_cause(drifts: Mapping[str, Drift], stream: StreamHealth | None = None) 
     return Finding("unknown", tuple(drifted)) if drifted else None
 
 
-def _fits(rule: Rule, drifts: Mapping[str, Drift]) -> bool:
+def _fits(rule: Rule, drifts: Mapping[str, FeatureDrift]) -> bool:
     lead = drifts.get(rule.needs[0].feature)
     if lead is None or lead.score <= lead.threshold:
         return False

@@ -128,7 +128,8 @@ class StatisticsMeter:
         self._last = grey
         match = self._view.update(grey)
         if match is not None:
-            values["view_match"] = match.match
+            if match.match is not None:
+                values["view_match"] = match.match
             values["faint_share"] = match.faint
             values["light_unevenness"] = match.uneven
         return values

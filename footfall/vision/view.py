@@ -22,6 +22,8 @@ _LEAST_EDGE: Final = 10.0
 """Sobel units (a step of 2 to 3 grey levels): a cell whose mean gradient is weaker has nothing to compare."""
 _LEAST_CELLS: Final = 6
 _FAINT: Final = 0.15
+_BLANK: Final = 0.02
+"""With less of the view's edges than this even where most are kept, there is no picture: "no signal", a closed lens."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,12 +72,12 @@ class ViewMatch:
 
     Attributes:
         match: 1 where every cell shows the edges it always showed, about 0 in another view; cells that are faint now
-            are left out. Contrast and brightness do not matter.
+            are left out. Contrast and brightness do not matter. None where all are faint: a blank picture.
         faint: share of the cells with edges that show next to none now, compared with the best of the others.
         uneven: how unequally the light has changed over the picture; ≥ 0, 0.7 is a factor of two between its parts.
     """
 
-    match: float
+    match: float | None
     faint: float
     uneven: float
 
@@ -145,13 +147,13 @@ class ViewMeter:
         now = _cells(cv2.multiply(right, right) + cv2.multiply(down, down))[textured]
         common = _cells(cv2.multiply(right, view.right) + cv2.multiply(down, view.down))[textured]
         kept = np.sqrt(now / power[textured])
-        best = max(float(np.percentile(kept, 90)), 1e-6)
+        best = max(float(np.percentile(kept, 90)), _BLANK)
         # A soft threshold: a hard one would say 0 for months, and from what never varies nothing can drift.
         faint = 1 / (1 + (kept / (_FAINT * best)) ** 2)
         shown = faint < 0.5
         match = common[shown] / np.sqrt(np.maximum(now[shown] * power[textured][shown], 1e-6))
         change = np.log((light + 8) / (view.light + 8))
-        return ViewMatch(float(match.mean()), float(faint.mean()), float(change.std()))
+        return ViewMatch(float(match.mean()) if shown.any() else None, float(faint.mean()), float(change.std()))
 
 
 def _fields(grey: NDArray[np.uint8]) -> list[NDArray[np.float32]]:

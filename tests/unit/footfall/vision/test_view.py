@@ -106,3 +106,17 @@ def test_a_view_without_edges_has_nothing_to_compare_and_another_size_is_another
     assert meter.view is not None
     assert meter.update(np.full((8, 8), 90, np.uint8)) is None
     assert meter.view is None
+
+
+def test_a_blank_picture_is_wholly_faint_and_matches_nothing() -> None:
+    meter = ViewMeter(learned())
+    meter.update(seen(scene()))
+    blank = np.full_like(scene(), 16)
+    matches = [meter.update(blank) for _ in range(600)]
+    for match in matches[60:]:  # also when what was seen before is no number any more
+        assert match is not None
+        assert match.match is None
+        assert match.faint == pytest.approx(1.0, abs=0.01)
+    again = ViewMeter(learned()).update(blank)
+    assert again is not None
+    assert again.match is None
