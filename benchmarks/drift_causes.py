@@ -28,14 +28,14 @@ import cv2
 import drift_rows
 import numpy as np
 
-from footfall.domain import Frame
+from footfall.domain import FeatureDrift, Frame
 from footfall.simulation import Degradation, parse_simulation_url
 from footfall.vision.degradation import Degrader
 from footfall.vision.detector import load_detector
 from footfall.vision.models import EMBEDDED_FOLDER
 from footfall.vision.simulator import Simulator
 from footfall.vision.statistics import STATISTIC_NAMES, StatisticsMeter
-from monitoring.causes import FeatureDrift, StreamHealth, name_cause
+from monitoring.causes import StreamHealth, name_cause
 from monitoring.distance import distance, feature_reference
 from monitoring.thresholds import threshold
 

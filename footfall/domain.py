@@ -457,6 +457,148 @@ class QualityEstimate:
     definition: str
 
 
+DriftCause = Literal[
+    "dark",
+    "glare",
+    "fog",
+    "defocus",
+    "noise",
+    "bitrate",
+    "colour",
+    "moved",
+    "covered",
+    "frozen",
+    "stream",
+    "crowding",
+    "appearance",
+    "unknown",
+]
+"""What happened to a camera; `footfall.causes` says what each means."""
+
+DriftState = Literal["usual", "unusual", "between", "insufficient", "suppressed"]
+"""Of one window. `between`: under the threshold, but not under 0.8 of it. `insufficient`: too few rows, or nothing to
+compare with. `suppressed`: the stream itself is faulty, so its pictures tell nothing. The last two are no evidence,
+either way."""
+
+DriftTier = Literal["calm", "watch", "investigate"]
+"""`watch`: the last window was unusual, a metric only. `investigate`: it lasts, somebody should look."""
+
+DriftReference = Literal["own", "first-day", "fleet", "none"]
+"""What a window was compared with: like days of the same camera, its first day, like cameras, or nothing yet."""
+
+DriftEnd = Literal["cleared", "accepted", "redrawn", "ignored"]
+"""How an episode ended: it looks as usual again, or somebody accepted what it shows now, drew its lines anew, or said
+that it does not matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureDrift:
+    """How far one statistic of a camera is from its reference.
+
+    Attributes:
+        score: distance between reference and current window; ≥ 0.
+        threshold: what the score must pass to be more than this camera's usual variation; ≥ 0.
+        shift: difference of the means in spreads of the reference; negative where the statistic fell.
+        usual, now: means of the reference and of the current window, in the statistic's unit.
+    """
+
+    score: float
+    threshold: float
+    shift: float
+    usual: float
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class DriftVerdict:
+    """What one window of a camera's statistics tells.
+
+    Attributes:
+        begin_at, end_at: the window; aware UTC.
+        at: when it was judged; aware UTC.
+        rows: statistics rows in it.
+        recent, calm_for, episode: what the tier of the next window depends on: whether each of the last eight windows
+            that told something was unusual (oldest first), usual ones in a row, and episodes so far.
+        features: statistic → how far; empty where nothing could be compared.
+        cause: None where nothing passed its threshold.
+        evidence: statistics that belong to the cause, the leading one first.
+        others: further causes that fit.
+        note: one line for people: why it says nothing, or what it was compared with.
+        report_key: of the blob with Evidently's report; empty without one. `report_key + ".html"` and `".json"`.
+    """
+
+    camera_id: str
+    begin_at: datetime
+    end_at: datetime
+    at: datetime
+    rows: int
+    state: DriftState
+    tier: DriftTier
+    reference: DriftReference
+    recent: tuple[bool, ...] = ()
+    calm_for: int = 0
+    episode: int = 0
+    features: Mapping[str, FeatureDrift] = field(default_factory=dict)
+    cause: DriftCause | None = None
+    evidence: tuple[str, ...] = ()
+    others: tuple[DriftCause, ...] = ()
+    note: str = ""
+    report_key: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        """Largest distance ÷ threshold; None where nothing could be compared."""
+        ratios = [each.score / each.threshold for each in self.features.values() if each.threshold > 0]
+        return max(ratios, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class DriftEpisode:
+    """A camera is not as it was, for long enough that somebody should look; one is open for a camera at most.
+
+    Attributes:
+        id: 32 hexadecimal digits.
+        cause: as of the newest unusual window; it may change while the episode is open.
+        since_at: begin of the first unusual window that belongs to it; aware UTC.
+        opened_at: when it was noticed.
+        last_at: end of the newest window that belongs to it.
+        invalidates: counts of the camera from `since_at` to its end mean something else than they say.
+        batch_until: until when pictures are drawn for labels; None: no batch was opened.
+        closed_at, end, closed_by, note: None and empty while it is open.
+    """
+
+    id: str
+    camera_id: str
+    cause: DriftCause
+    since_at: datetime
+    opened_at: datetime
+    last_at: datetime
+    invalidates: bool = False
+    batch_until: datetime | None = None
+    closed_at: datetime | None = None
+    end: DriftEnd | None = None
+    closed_by: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DriftAcceptance:
+    """Somebody says which windows of a camera show it as it should be; the newest one of a camera holds.
+
+    Attributes:
+        begins_at: windows before are no reference: the camera was changed; None: the earlier begin stays.
+        until_at: windows from then on are none either, until the next acceptance.
+        by: a name, for the trail.
+    """
+
+    camera_id: str
+    begins_at: datetime | None
+    until_at: datetime
+    at: datetime
+    by: str
+    note: str = ""
+
+
 RetrainCause = Literal[
     "asked", "precision", "dark", "glare", "fog", "noise", "bitrate", "colour", "appearance", "unknown"
 ]

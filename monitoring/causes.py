@@ -9,50 +9,12 @@ a change is more than this camera's usual variation is what its threshold says: 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Cause = Literal[
-    "dark",
-    "glare",
-    "fog",
-    "defocus",
-    "noise",
-    "bitrate",
-    "colour",
-    "moved",
-    "covered",
-    "frozen",
-    "stream",
-    "crowding",
-    "appearance",
-    "unknown",
-]
-
-Remedy = Literal["camera", "model", "none"]
-"""Who can do something: somebody at the camera, a retraining, or nobody because nothing is wrong."""
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureDrift:
-    """How far one statistic of a camera is from its reference.
-
-    Attributes:
-        score: distance between reference and current window; ≥ 0.
-        threshold: what the score must pass to be more than this camera's usual variation; ≥ 0.
-        shift: difference of the means in spreads of the reference; negative where the statistic fell.
-        usual, now: means of the reference and of the current window, in the statistic's unit.
-    """
-
-    score: float
-    threshold: float
-    shift: float
-    usual: float
-    now: float
-
+    from footfall.domain import DriftCause, FeatureDrift
 
 _LEAST_RATE: Final = 0.6
 """Of the target rate; with less, tracks break for that reason."""
@@ -116,7 +78,7 @@ class Rule:
         shows: statistics that also belong to it: evidence where they drifted, needed nowhere.
     """
 
-    cause: Cause
+    cause: DriftCause
     needs: tuple[Sign, ...]
     unless: tuple[Sign, ...] = ()
     shows: tuple[str, ...] = ()
@@ -244,43 +206,6 @@ RULES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """What a cause means for whoever reads it.
-
-    Attributes:
-        means: one line, for people.
-        next_step: one line; what to do first.
-    """
-
-    remedy: Remedy
-    means: str
-    next_step: str
-
-
-ABOUT: Final[Mapping[Cause, About]] = MappingProxyType(
-    {
-        "dark": About("model", "darker than it used to be at this hour", "look at the lamps; label what it sees now"),
-        "glare": About("camera", "a lamp or the sun shines into the lens", "shade the camera or turn it away"),
-        "fog": About(
-            "model", "a whitish veil: fog, rain, steam or a dull lens", "wipe the lens; label what it sees now"
-        ),
-        "defocus": About("camera", "blurred", "clean and focus the lens"),
-        "noise": About("model", "grainy", "look at the lamps and the camera's gain; label what it sees now"),
-        "bitrate": About("camera", "block artefacts: the camera compresses too much", "raise the camera's bitrate"),
-        "colour": About("model", "another tint", "look at the white balance; label what it sees now"),
-        "moved": About("camera", "it looks elsewhere", "turn it back, or accept the view and redraw its lines"),
-        "covered": About("camera", "part of the picture is hidden", "uncover and clean the camera"),
-        "frozen": About("camera", "the same picture again and again", "restart the camera or its encoder"),
-        "stream": About("camera", "too few or broken pictures arrive", "look at the network and the camera"),
-        "crowding": About("none", "more people than usual", "nothing, if the reason is known: accept these days"),
-        "appearance": About("model", "people look other than they used to", "label what it sees now"),
-        "unknown": About("none", "something changed that fits no rule", "look at the pictures before and after"),
-    }
-)
-"""Every cause; a test holds it to that."""
-
-
-@dataclass(frozen=True, slots=True)
 class Finding:
     """What happened to a camera.
 
@@ -290,9 +215,9 @@ class Finding:
         others: causes whose rules fit as well, in the order of the table.
     """
 
-    cause: Cause
+    cause: DriftCause
     evidence: tuple[str, ...]
-    others: tuple[Cause, ...] = ()
+    others: tuple[DriftCause, ...] = ()
 
 
 def name_cause(drifts: Mapping[str, FeatureDrift], stream: StreamHealth | None = None) -> Finding | None:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final
 
-Tier = Literal["calm", "watch", "investigate"]
-"""`watch`: the last window was unusual, a metric only. `investigate`: it lasts, somebody should look."""
-
-WindowState = Literal["usual", "unusual", "between", "insufficient", "suppressed"]
-"""Of one window. `between`: under the threshold, but not under 0.8 of it. `insufficient`: too few rows. `suppressed`:
-the stream itself is faulty, so its pictures tell nothing. The last two are no evidence, either way."""
+if TYPE_CHECKING:
+    from footfall.domain import DriftState, DriftTier
 
 CONSECUTIVE: Final = 3
 OF_LAST: Final = (6, 8)
@@ -30,13 +26,13 @@ class TierState:
         episodes: how often it came to `investigate`.
     """
 
-    tier: Tier = "calm"
+    tier: DriftTier = "calm"
     recent: tuple[bool, ...] = ()
     calm_for: int = 0
     episodes: int = 0
 
 
-def state_of(ratio: float | None, *, is_faulty: bool = False) -> WindowState:
+def state_of(ratio: float | None, *, is_faulty: bool = False) -> DriftState:
     """Return what a window is.
 
     Args:
@@ -54,7 +50,7 @@ def state_of(ratio: float | None, *, is_faulty: bool = False) -> WindowState:
     return "between" if ratio >= CLEAR_BELOW else "usual"
 
 
-def after(state: TierState, window: WindowState) -> TierState:
+def after(state: TierState, window: DriftState) -> TierState:
     """Return where the camera is after one more window.
 
     It comes to `investigate` by three unusual windows in a row or six of the last eight, and leaves it after six usual

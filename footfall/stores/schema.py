@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -212,4 +213,60 @@ retrain_requests = Table(
     Column("outcome", String(20)),
     Column("note", Text, nullable=False),
     Index("ix_retrain_requests_at_us", "at_us"),
+)
+
+drift_verdicts = Table(
+    "drift_verdicts",
+    metadata,
+    Column("camera_id", String(64), primary_key=True),
+    Column("begin_us", BigInteger, primary_key=True),
+    Column("end_us", BigInteger, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("tier", String(12), nullable=False),
+    Column("reference", String(12), nullable=False),
+    Column("recent", JSON, nullable=False),
+    Column("calm_for", BigInteger, nullable=False),
+    Column("episode", BigInteger, nullable=False),
+    Column("features", JSON, nullable=False),  # statistic → score, threshold, shift, usual, now
+    Column("cause", String(12)),
+    Column("evidence", JSON, nullable=False),
+    Column("others", JSON, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("report_key", Text, nullable=False),
+    Index("ix_drift_verdicts_begin_us", "begin_us"),
+)
+
+drift_episodes = Table(
+    "drift_episodes",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("open", String(64), unique=True),  # the camera while it is open: one at a time
+    Column("camera_id", String(64), nullable=False),
+    Column("cause", String(12), nullable=False),
+    Column("since_us", BigInteger, nullable=False),
+    Column("opened_us", BigInteger, nullable=False),
+    Column("last_us", BigInteger, nullable=False),
+    Column("invalidates", Boolean, nullable=False),
+    Column("batch_until_us", BigInteger),
+    Column("closed_us", BigInteger),
+    Column("end", String(12)),
+    Column("closed_by", String(64), nullable=False),
+    Column("note", Text, nullable=False),
+    Index("ix_drift_episodes_camera_id_since_us", "camera_id", "since_us"),
+)
+
+drift_acceptances = Table(
+    "drift_acceptances",
+    metadata,
+    Column("number", _GROWING, primary_key=True, autoincrement=True),
+    Column("camera_id", String(64), nullable=False),
+    Column("begins_us", BigInteger),
+    Column("until_us", BigInteger, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("note", Text, nullable=False),
+    Index("ix_drift_acceptances_camera_id", "camera_id"),
+    sqlite_autoincrement=True,
 )

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 import pytest
 
-from footfall.domain import Detections, Frame
+from footfall.causes import ABOUT
+from footfall.domain import Detections, DriftCause, FeatureDrift, Frame
 from footfall.simulation import Degradation, parse_simulation_url
 from footfall.vision.degradation import Degrader
 from footfall.vision.simulator import Simulator
 from footfall.vision.statistics import STATISTIC_NAMES, StatisticsMeter
-from monitoring.causes import ABOUT, RULES, Cause, FeatureDrift, StreamHealth, name_cause
+from monitoring.causes import RULES, StreamHealth, name_cause
 from monitoring.distance import distance, feature_reference
 from monitoring.thresholds import threshold
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 REFERENCE_ROWS, ROWS, FPS = 180, 60, 2
-KINDS: dict[str, Cause] = {
+KINDS: dict[str, DriftCause] = {
     "moved": "moved",
     "fog": "fog",
     "dark": "dark",
@@ -40,8 +41,8 @@ def drift(usual: float, now: float, *, score: float = 5.0) -> FeatureDrift:
 
 
 def test_every_cause_says_what_it_means_and_what_to_do() -> None:
-    assert set(ABOUT) == set(get_args(Cause))
-    assert {rule.cause for rule in RULES} == set(get_args(Cause)) - {"stream", "unknown"}
+    assert set(ABOUT) == set(get_args(DriftCause))
+    assert {rule.cause for rule in RULES} == set(get_args(DriftCause)) - {"stream", "unknown"}
     used = {sign.feature for rule in RULES for sign in (*rule.needs, *rule.unless)}
     assert used | {name for rule in RULES for name in rule.shows} <= set(STATISTIC_NAMES)
 
