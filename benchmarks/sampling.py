@@ -82,7 +82,7 @@ def _observing(camera: Camera, analysed: list[Analysis]) -> float:
         database.migrate()
         store = SampleStore(database)
         sampler = Sampler(
-            store, BlobStore(f"{folder}/blobs"), Metrics(), model=lambda: "0123456789ab", rng=random.Random(1)
+            store, BlobStore(f"{folder}/blobs"), Metrics(), model=lambda _: "0123456789ab", rng=random.Random(1)
         )
         sampler.start()
         spent_ms = _cpu_ms(lambda each: sampler.observe(camera, each), analysed)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from footfall.domain import Camera
-    from footfall.vision.detector import Detector
     from service.clock import Clock
     from service.live import LiveBoard
     from service.metrics import Metrics
@@ -84,11 +83,6 @@ class Fleet:
         with self._lock:
             running = self._running.get(camera_id)
         return None if running is None or running.reader is None else running.reader.truth
-
-    def use_detector(self, detector: Detector) -> None:
-        """Swap the detector between two batches; no camera notices."""
-        self._pipeline.use_detector(detector)
-        self._metrics.set_model(detector.version, detector.runtime)
 
     def apply(self, camera: Camera) -> None:
         """Run a camera as configured; it reconnects only if what it reads has changed."""

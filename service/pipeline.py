@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -29,6 +30,25 @@ _log = structlog.get_logger(__name__)
 _TICK_S: Final = 0.5
 _COVERAGE_INTERVAL_S: Final = 1.0
 _SUMMARY_INTERVAL_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detectors:
+    """Which detector looks at which camera.
+
+    Attributes:
+        champion: looks at every camera but the canaries.
+        challenger: looks at the canaries, if there is one.
+        canaries: ids of cameras; may name some that do not run.
+    """
+
+    champion: Detector
+    challenger: Detector | None = None
+    canaries: frozenset[str] = frozenset()
+
+    def of(self, camera_id: str) -> Detector:
+        """Return the detector of a camera."""
+        return self.challenger if self.challenger is not None and camera_id in self.canaries else self.champion
 
 
 class _Watched:
@@ -66,7 +86,7 @@ class Pipeline:
         self,
         *,
         scheduler: Scheduler,
-        detector: Detector,
+        detectors: Detectors,
         recorder: Recorder,
         live: LiveBoard,
         metrics: Metrics,
@@ -78,7 +98,7 @@ class Pipeline:
     ) -> None:
         self._sampler = sampler
         self._scheduler = scheduler
-        self._detector = detector
+        self._detectors = self._wanted = detectors
         self._recorder = recorder
         self._live = live
         self._metrics = metrics
@@ -95,13 +115,14 @@ class Pipeline:
         self._thread = threading.Thread(target=self._run, name="pipeline", daemon=True)
 
     @property
-    def detector(self) -> Detector:
-        """The detector in use now."""
-        return self._detector
+    def detectors(self) -> Detectors:
+        """The detectors in use now; the same throughout a batch."""
+        return self._detectors
 
-    def use_detector(self, detector: Detector) -> None:
-        """Swap between two batches; cameras, tracks and counts go on."""
-        self._detector = detector
+    def use(self, detectors: Detectors) -> None:
+        """Swap between two batches; cameras, tracks and counts go on. From any thread."""
+        self._wanted = detectors
+        self._scheduler.wake()
 
     def start(self) -> None:
         """Begin to analyse."""
@@ -157,6 +178,7 @@ class Pipeline:
         while not self._stopping.is_set():
             batch = self._scheduler.next_batch(_TICK_S)
             with self._lock:
+                self._detectors = self._wanted
                 self._close_interrupted()
                 if batch:
                     self._analyse(batch)
@@ -187,20 +209,32 @@ class Pipeline:
                     )
 
     def _detect(self, batch: list[ScheduledFrame]) -> list[Detections | None]:
+        found: list[Detections | None] = [None] * len(batch)
+        by_detector: dict[Detector, list[int]] = {}
+        for index, each in enumerate(batch):
+            by_detector.setdefault(self._detectors.of(each.frame.camera_id), []).append(index)
+        for detector, indices in by_detector.items():
+            for index, detections in zip(
+                indices, self._ask(detector, [batch[index] for index in indices]), strict=True
+            ):
+                found[index] = detections
+        return found
+
+    def _ask(self, detector: Detector, batch: list[ScheduledFrame]) -> list[Detections | None]:
         begin_s = self._clock.monotonic()
         try:
-            found: list[Detections | None] = list(self._detector.detect([each.frame.picture for each in batch]))
+            found: list[Detections | None] = list(detector.detect([each.frame.picture for each in batch]))
         except Exception as error:  # noqa: BLE001  runtimes raise what they like
             self._note_fault("detector", error)
             # One frame may be to blame: the others get their chance.
-            found = [self._detect_one(each) for each in batch] if len(batch) > 1 else [None]
+            found = [self._ask_one(detector, each) for each in batch] if len(batch) > 1 else [None]
         self._metrics.detector_seconds.observe(self._clock.monotonic() - begin_s)
         self._metrics.detector_batch_frames.observe(len(batch))
         return found
 
-    def _detect_one(self, scheduled: ScheduledFrame) -> Detections | None:
+    def _ask_one(self, detector: Detector, scheduled: ScheduledFrame) -> Detections | None:
         try:
-            return self._detector.detect([scheduled.frame.picture])[0]
+            return detector.detect([scheduled.frame.picture])[0]
         except Exception as error:  # noqa: BLE001  see above
             self._note_fault("detector", error)
             return None

@@ -335,7 +335,7 @@ class Sampler:
     An hour's samples are written when the hour is over or the camera is stopped: only then are their chances known.
 
     Args:
-        model: first digits of the sha256 of the detector in use.
+        model: gives the first digits of the sha256 of the detector that looks at a camera now.
     """
 
     def __init__(
@@ -344,7 +344,7 @@ class Sampler:
         blobs: BlobStore,
         metrics: Metrics,
         *,
-        model: Callable[[], str],
+        model: Callable[[str], str],
         rng: random.Random,
     ) -> None:
         self._store = store
@@ -376,7 +376,7 @@ class Sampler:
     def observe(self, camera: Camera, analysis: Analysis) -> None:
         """Take in an analysed frame; nothing for a camera without leave. On the analysis thread."""
         sampler = self._cameras.get(camera.id)
-        model = self._model()
+        model = self._model(camera.id)
         if sampler is not None and (sampler.sampling, sampler.model) != (camera.sampling, model):
             self.forget(camera.id)
             sampler = None

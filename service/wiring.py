@@ -29,7 +29,7 @@ from service.clock import SystemClock
 from service.fleet import Fleet
 from service.live import EventBus, LiveBoard
 from service.metrics import Metrics
-from service.pipeline import Pipeline
+from service.pipeline import Detectors, Pipeline
 from service.recorder import Recorder
 from service.sampling import SampleKeeper, Sampler
 from service.scheduler import Scheduler
@@ -89,7 +89,7 @@ class Service:
             samples,
             blobs,
             self.metrics,
-            model=lambda: self.pipeline.detector.version.sha256[:12],
+            model=lambda camera_id: self.pipeline.detectors.of(camera_id).version.sha256[:12],
             rng=random.Random(),  # noqa: S311  a draw, no secret
         )
         self.keeper = SampleKeeper(samples, blobs, self.metrics, most_bytes=round(settings.samples_max_mb * 1e6))
@@ -103,7 +103,7 @@ class Service:
         scheduler = Scheduler(max_batch=settings.max_batch, max_age_s=settings.max_frame_age_s, clock=clock)
         self.pipeline = Pipeline(
             scheduler=scheduler,
-            detector=self._detector,
+            detectors=Detectors(self._detector),
             recorder=self.recorder,
             live=self.live,
             metrics=self.metrics,
@@ -136,7 +136,7 @@ class Service:
             events=self.events,
             metrics=self.metrics,
             recorder=self.recorder,
-            detector=lambda: self.pipeline.detector,
+            detector=lambda: self.pipeline.detectors.champion,
             samples=samples,
             blobs=blobs,
             keeper=self.keeper,

@@ -214,9 +214,9 @@ def _own_settings(port: int | None, scratch: Path) -> Settings:
 
 
 def _welcome(service: Service, seconds: float | None) -> None:
-    model = service.pipeline.detector.version
+    model = service.pipeline.detectors.champion.version
     typer.echo(f"Footfall is at {service.server.url}")
-    typer.echo(f"Detector: {model.name} ({service.pipeline.detector.runtime}, {model.licence})")
+    typer.echo(f"Detector: {model.name} ({service.pipeline.detectors.champion.runtime}, {model.licence})")
     typer.echo("A stronger one: footfall models import yolo11n.pt, then footfall models use yolo11n")
     for camera in service.database.cameras():
         trouble = next((each.trouble for each in CAMERAS if each.id == camera.id), "")

@@ -74,12 +74,12 @@ def _run(settings: Settings, site: SiteFile | None, *, welcome: bool, companion:
     from service.wiring import Service  # noqa: PLC0415  heavy: not for `--help`
 
     service = Service(settings, site)
-    model = service.pipeline.detector.version
+    model = service.pipeline.detectors.champion.version
     # Standard output of `serve` stays empty: it is for whoever collects it.
     say = functools.partial(typer.echo, err=not welcome)
     if welcome:
         say(f"Footfall is at {service.server.url}")
-    say(f"Detector: {model.name} ({service.pipeline.detector.runtime}, {model.licence})")
+    say(f"Detector: {model.name} ({service.pipeline.detectors.champion.runtime}, {model.licence})")
     if model.name == "embedded":
         say("A stronger one: footfall models import yolo11n.pt, then footfall models use yolo11n")
     if welcome:

@@ -45,7 +45,9 @@ class Site:
         parts = sample_parts(folder, Metrics())
         self.store = parts["samples"]
         self.blobs = parts["blobs"]
-        self.sampler = Sampler(self.store, self.blobs, Metrics(), model=lambda: "0123456789ab", rng=random.Random(seed))
+        self.sampler = Sampler(
+            self.store, self.blobs, Metrics(), model=lambda _: "0123456789ab", rng=random.Random(seed)
+        )
         self.sampler.start()
 
     def samples(self, unit: Any) -> list[Any]:

@@ -42,7 +42,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, footage: Path) -> Any:
     parts = sample_parts(folder, Metrics())
     store = parts["samples"]
     screening = Screening(read_sequence(footage / "PETS09-S2L1-a"), load_detector(EMBEDDED_FOLDER, input_size=640))
-    sampler = Sampler(store, parts["blobs"], Metrics(), model=lambda: "0123456789ab", rng=random.Random(3))
+    sampler = Sampler(store, parts["blobs"], Metrics(), model=lambda _: "0123456789ab", rng=random.Random(3))
     sampler.start()
     leave = Sampling("audit", tracks_per_day=10 * 24, frames_per_day=4 * 24, targeted_per_day=0, clips_per_day=0)
     for hour in range(HOURS):

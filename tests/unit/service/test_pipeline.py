@@ -37,7 +37,7 @@ from service.fleet import Fleet
 from service.frames import CapturedFrame, FrameLedger, NewestFrame
 from service.live import EventBus, LiveBoard
 from service.metrics import Metrics
-from service.pipeline import Pipeline
+from service.pipeline import Detectors, Pipeline
 from service.recorder import Recorder
 from service.scheduler import Scheduler
 
@@ -75,7 +75,7 @@ class Bench:
         self.scheduler = Scheduler(max_batch=4, max_age_s=5.0, clock=self.clock)
         self.pipeline = Pipeline(
             scheduler=self.scheduler,
-            detector=detector,  # type: ignore[arg-type]
+            detectors=Detectors(detector),  # type: ignore[arg-type]
             recorder=self.recorder,
             live=self.live,
             metrics=self.metrics,
@@ -193,11 +193,29 @@ def test_the_detector_is_swapped_between_two_frames(bench: Callable[[object], Be
     ledger = parts.add(Camera(id="gate", url="film.mp4", target_fps=50))
     parts.send("gate", GREY)
     wait_for(lambda: ledger.counts().analysed == 1)
-    parts.pipeline.use_detector(second)
+    parts.pipeline.use(Detectors(second))
     time.sleep(0.1)
     parts.send("gate", GREY, sequence=1)
     wait_for(lambda: ledger.counts().analysed == 2)
     assert (len(first.calls), len(second.calls)) == (1, 1)
+
+
+def test_canaries_are_seen_by_the_challenger_and_no_other_camera(bench: Callable[[object], Bench]) -> None:
+    champion, challenger = Raising(), Raising()
+    parts = bench(champion)
+    parts.pipeline.use(Detectors(champion, challenger, frozenset({"b", "gone"})))
+    ledgers = {name: parts.add(Camera(id=name, url="film.mp4", target_fps=50)) for name in ("a", "b", "c")}
+    for name in ledgers:
+        parts.send(name, WHITE if name == "b" else GREY)  # the challenger fails on it
+    wait_for(lambda: all(ledger.counts().pending == 0 for ledger in ledgers.values()))
+    assert {name: ledger.counts().analysed for name, ledger in ledgers.items()} == {"a": 1, "b": 0, "c": 1}
+    assert (sum(champion.calls), sum(challenger.calls)) == (2, 1)
+    assert parts.pipeline.detectors.of("b") is challenger
+    parts.pipeline.use(Detectors(champion))
+    time.sleep(0.1)  # sooner would be more than its rate
+    parts.send("b", GREY, sequence=1)
+    wait_for(lambda: ledgers["b"].counts().analysed == 1)
+    assert (sum(champion.calls), sum(challenger.calls)) == (3, 1)
 
 
 def test_the_frozen_view_outlives_new_lines_but_not_another_source(bench: Callable[[object], Bench]) -> None:

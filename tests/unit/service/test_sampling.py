@@ -41,7 +41,7 @@ class Kept:
     folder: Path
 
     def sampler(self, seed: int = 1) -> Sampler:
-        return Sampler(self.store, self.blobs, self.metrics, model=lambda: "0123456789ab", rng=random.Random(seed))
+        return Sampler(self.store, self.blobs, self.metrics, model=lambda _: "0123456789ab", rng=random.Random(seed))
 
     def samples(self, **chosen: Any) -> list[Any]:
         return self.store.samples(since=NINE - DAY, until=NINE + DAY, **chosen)
@@ -312,7 +312,7 @@ def test_a_gap_cuts_a_clip_and_is_told(kept: Kept) -> None:
 
 def test_what_two_models_found_is_told_apart(kept: Kept) -> None:
     models = iter(["0123456789ab"] * 9 + ["ba9876543210"] * 1000)
-    sampler = Sampler(kept.store, kept.blobs, kept.metrics, model=lambda: next(models), rng=random.Random(1))
+    sampler = Sampler(kept.store, kept.blobs, kept.metrics, model=lambda _: next(models), rng=random.Random(1))
     sampler.start()
     at_s = walk_by(sampler, 1)
     walk_by(sampler, 1, begin_s=at_s)
