@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import uuid
 from dataclasses import dataclass, field
@@ -672,3 +673,85 @@ class ModelVersion:
     threshold: float
     licence: str
     description: str = ""
+
+
+ModelOrigin = Literal["embedded", "imported", "retrained"]
+"""Where a model came from: with Footfall, from a file, or out of a run of `footfall-retrain`."""
+
+ModelAction = Literal["promoted", "canary", "withdrawn", "rolled_back"]
+"""What changed: another champion; a challenger on some cameras or on none; no challenger any more; back again."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredModel:
+    """A model that every program can get by its digest.
+
+    Attributes:
+        sha256: of `model.onnx`; hexadecimal.
+        card: the content of `model.json`, which says that digest too.
+        run: the retraining that made it; empty for others.
+        gates: what its gates found, as the retraining wrote it; None: it went through none.
+        is_rejected: the gates said no; it is promoted only if somebody insists.
+        added_by: a name, for the trail.
+        refused_at, refusal: when and why a service could not use it; None and empty: it can, or none has tried.
+    """
+
+    sha256: str
+    name: str
+    card: Mapping[str, Any]
+    origin: ModelOrigin
+    run: str
+    gates: Mapping[str, Any] | None
+    is_rejected: bool
+    size_bytes: int
+    added_at: datetime
+    added_by: str
+    refused_at: datetime | None = None
+    refusal: str = ""
+
+    @property
+    def gates_digest(self) -> str:
+        """Of the gate report; empty without one."""
+        if self.gates is None:
+            return ""
+        return hashlib.sha256(json.dumps(self.gates, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAliases:
+    """Which model is what, by digest.
+
+    Attributes:
+        number: of the change that made it so; 0: nothing was ever promoted.
+        champion: looks at every camera but the canaries.
+        challenger: is tried out: on the canaries, and beside the champion on single frames of other cameras.
+        previous: was champion before; what a rollback goes back to.
+        canaries: ids of cameras; empty without a challenger.
+    """
+
+    number: int = 0
+    champion: str | None = None
+    challenger: str | None = None
+    previous: str | None = None
+    canaries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChange:
+    """One entry of the promotion log: who changed what and why, and what holds since.
+
+    Attributes:
+        actor: a name, for the trail.
+        before, model: digests of the model that had the place, and that has it now; None: nobody.
+        gates_digest: of the gate report of `model` at that time; empty: it had none.
+        aliases: what holds since.
+    """
+
+    at: datetime
+    actor: str
+    action: ModelAction
+    before: str | None
+    model: str | None
+    why: str
+    gates_digest: str
+    aliases: ModelAliases

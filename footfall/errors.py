@@ -37,6 +37,10 @@ class ModelError(FootfallError):
     """A model folder or model file cannot be trusted or understood; the model in use stays."""
 
 
+class PromotionError(FootfallError):
+    """A model cannot be promoted, tried out or rolled back as things stand; nothing was changed."""
+
+
 class EvaluationError(FootfallError):
     """A sequence folder or its ground truth cannot be read."""
 

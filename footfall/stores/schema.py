@@ -270,3 +270,39 @@ drift_acceptances = Table(
     Index("ix_drift_acceptances_camera_id", "camera_id"),
     sqlite_autoincrement=True,
 )
+
+models = Table(
+    "models",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("card", JSON, nullable=False),
+    Column("origin", String(16), nullable=False),
+    Column("run", String(64), nullable=False),
+    Column("gates", JSON(none_as_null=True)),
+    Column("is_rejected", Boolean, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("added_us", BigInteger, nullable=False),
+    Column("added_by", String(64), nullable=False),
+    Column("refused_us", BigInteger),
+    Column("refusal", Text, nullable=False),
+    Index("ix_models_name_added_us", "name", "added_us"),
+)
+
+# Rows are only ever added: the newest says what holds, all of them are the log.
+model_changes = Table(
+    "model_changes",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("before", String(64)),
+    Column("model", String(64)),
+    Column("why", Text, nullable=False),
+    Column("gates_digest", String(64), nullable=False),
+    Column("champion", String(64)),
+    Column("challenger", String(64)),
+    Column("previous", String(64)),
+    Column("canaries", JSON, nullable=False),
+)
