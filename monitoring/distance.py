@@ -84,11 +84,15 @@ def distance(reference: FeatureReference, values: NDArray[np.floating]) -> Dista
     >>> round(far.shift, 1), distance(usual, np.array([])) is None
     (1.0, True)
     """
-    found = np.asarray(values, np.float64)
-    found = found[np.isfinite(found)]
-    if len(found) < LEAST_ROWS:
+    cut = cut_window(reference, values)
+    if len(cut) < LEAST_ROWS:
         return None
-    room = _ROOM * reference.spread
-    cut = np.clip(found, reference.lower - room, reference.upper + room)
     score = float(wasserstein_distance(reference.values, cut)) / reference.spread
-    return Distance(score, (float(cut.mean()) - reference.mean) / reference.spread, len(found))
+    return Distance(score, (float(cut.mean()) - reference.mean) / reference.spread, len(cut))
+
+
+def cut_window(reference: FeatureReference, values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the finite values of a window, (N,), N may be 0, with those far beyond the reference's range cut."""
+    found = np.asarray(values, np.float64)
+    room = _ROOM * reference.spread
+    return np.clip(found[np.isfinite(found)], reference.lower - room, reference.upper + room)
