@@ -17,8 +17,8 @@ from footfall.errors import TrainingError
 from footfall.vision.detector import load_detector, read_card
 from footfall.vision.models import import_model
 from retrain import card, export, figures, material
-from retrain.augment import Sampler
 from retrain.dataset import Dataset, read_labels, write_dataset
+from retrain.sampler import Sampler
 from retrain.train import Network, Progress, Schedule, teach
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from retrain.augment import Sampler
+    from retrain.sampler import Sampler
 
 Device = Literal["auto", "cpu", "cuda"]
 NETWORK_FILE: Final = Path(__file__).with_name("embedded.yaml")

@@ -247,16 +247,16 @@ def detection_scores(
     Source: PASCAL VOC matching, area under the interpolated precision-recall curve (all points).
     """
     scores: list[NDArray[np.float32]] = []
-    hits: list[NDArray[np.bool_]] = []
+    hit_lists: list[NDArray[np.bool_]] = []
     for index, (boxes, detections) in enumerate(zip(truth, found, strict=True)):
-        hit = _hits(boxes, detections, iou)
+        hit = hits(boxes, detections, iou) >= 0
         judged = np.ones(len(hit), bool)
         if ignored is not None:
             judged = hit | (pairwise_iou(detections.boxes_px, ignored[index]) < iou).all(axis=1)
-        hits.append(hit[judged])
+        hit_lists.append(hit[judged])
         scores.append(detections.scores[judged])
     all_scores = np.concatenate(scores) if scores else np.empty(0, np.float32)
-    all_hits = np.concatenate(hits) if hits else np.empty(0, bool)
+    all_hits = np.concatenate(hit_lists) if hit_lists else np.empty(0, bool)
     total = sum(len(boxes) for boxes in truth)
     sure = all_scores >= threshold
     right = int(all_hits[sure].sum())
@@ -276,16 +276,20 @@ def detection_scores(
     }
 
 
-def _hits(truth: NDArray[np.float32], detections: Detections, iou: float) -> NDArray[np.bool_]:
+def hits(truth: NDArray[np.float32], detections: Detections, iou: float) -> NDArray[np.int64]:
+    """Which person each find is right about: (N,) index in `truth` (M, 4), -1 about nobody.
+
+    Each person is found once, by the strongest find that overlaps enough.
+    """
     overlaps = pairwise_iou(detections.boxes_px, truth)
-    hits = np.zeros(len(detections.scores), dtype=bool)
+    partner = np.full(len(detections.scores), -1, np.int64)
     free = np.ones(len(truth), dtype=bool)
     for index in np.argsort(-detections.scores, kind="stable"):
         candidates = np.where(free, overlaps[index], 0.0)
         if len(candidates) and candidates.max() >= iou:
-            hits[index] = True
-            free[int(candidates.argmax())] = False
-    return hits
+            partner[index] = candidates.argmax()
+            free[partner[index]] = False
+    return partner
 
 
 def tracking_scores(

@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from footfall.errors import TrainingError
-from retrain.augment import Sampler
 from retrain.dataset import Cutout, Dataset, Example, Source, read_dataset, read_labels, write_dataset
 from retrain.pasting import background_of, cut_out, paste
+from retrain.sampler import Sampler
 
 DRAWN = Source(name="drawn", licence="MIT", labels="exact truth")
 FILMED = Source(name="filmed", licence="CC-BY-4.0", labels="teacher", attribution="somebody")

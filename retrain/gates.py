@@ -1,0 +1,371 @@
+"""Decides whether a challenger may follow the champion: pure functions over saved predictions; asks no model.
+
+Every gate either passes, fails, or cannot be measured and says what is missing. A challenger that fails one is
+rejected, which is a success of the system.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from retrain.predictions import CHALLENGER, CHAMPION, HEIGHT_BANDS_PX, clusters_of, slices_of, tally
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from retrain.predictions import Judged, Tally
+
+RESAMPLES: Final = 2000
+_SEED: Final = 20_260_101
+_Z: Final = 1.6448536269514722  # one side, 95 %
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a challenger is held against; shares, not points.
+
+    Attributes:
+        may_lose: F1 on old frames, at the lower end of the interval.
+        precision_target, precision_margin: the lower bound of precision must not be below target - margin; where the
+            champion is below its target itself, its own precision stands in the target's place.
+        slice_may_lose: F1 on any part of the test.
+        stress_may_lose: mean F1 over degradations.
+        slower: how many times the champion's CPU time is allowed.
+        most_ms: CPU time of a picture that must not be exceeded; None for any.
+        quantised_may_lose: F1 of the 8-bit artefact against the one with floats.
+    """
+
+    may_lose: float = 0.005
+    precision_target: float = 0.95
+    precision_margin: float = 0.05
+    slice_may_lose: float = 0.02
+    stress_may_lose: float = 0.01
+    slower: float = 1.1
+    most_ms: float | None = None
+    quantised_may_lose: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What a gate says.
+
+    Attributes:
+        passed: None where it cannot be measured.
+        value, bound: that were compared; None where there is nothing to compare.
+        n: frames, finds or clips that it rests on.
+        detail: one line for people.
+    """
+
+    name: str
+    title: str
+    passed: bool | None
+    value: float | None
+    bound: float | None
+    n: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stress:
+    """F1 of both on frames that were made worse on purpose."""
+
+    kind: str
+    severity: int
+    champion: float
+    challenger: float
+
+
+@dataclass(frozen=True, slots=True)
+class CountedClip:
+    """People who crossed a line in a clip: what somebody counted, and what each model makes of it."""
+
+    clip_id: str
+    line: str
+    truth: tuple[int, int]
+    champion: tuple[int, int]
+    challenger: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that the gates look at.
+
+    Attributes:
+        champion_ms, challenger_ms: CPU time of each picture, asked in turns in one run; of the same length.
+        quantised: F1 of floats and of 8 bits on the same frames, each at its own threshold; None for an artefact with
+            floats.
+    """
+
+    judged: Sequence[Judged]
+    stress: Sequence[Stress] = ()
+    clips: Sequence[CountedClip] = ()
+    champion_ms: Sequence[float] = ()
+    challenger_ms: Sequence[float] = ()
+    quantised: tuple[float, float] | None = None
+
+
+def judge(evidence: Evidence, bounds: Bounds) -> tuple[Gate, ...]:
+    """Return what all gates say, G1 first."""
+    champion, challenger = tally(evidence.judged, CHAMPION), tally(evidence.judged, CHALLENGER)
+    return (
+        *gates_of_the_test(evidence.judged, champion, challenger, bounds),
+        gate_precision(evidence.judged, champion, challenger, bounds),
+        gate_slices(evidence.judged, champion, challenger, bounds),
+        gate_stress(evidence.stress, bounds),
+        gate_latency(evidence.champion_ms, evidence.challenger_ms, bounds),
+        gate_export(evidence.quantised, bounds),
+        gate_counts(evidence.clips),
+    )
+
+
+def verdict(gates: Sequence[Gate]) -> bool:
+    """Whether the challenger may be promoted: no gate fails, and the new frames were measured."""
+    return all(each.passed is not False for each in gates) and any(
+        each.name == "G1 new" and each.passed for each in gates
+    )
+
+
+def gates_as_json(gates: Sequence[Gate], bounds: Bounds) -> dict[str, Any]:
+    """Return the gate report."""
+    return {"promote": verdict(gates), "bounds": asdict(bounds), "gates": [asdict(each) for each in gates]}
+
+
+# G1
+
+
+def gates_of_the_test(
+    judged: Sequence[Judged], champion: Tally, challenger: Tally, bounds: Bounds
+) -> tuple[Gate, Gate]:
+    """Nothing that was known is lost on old frames, and something is won on new ones; both by their intervals."""
+    is_new = np.array([each.is_new for each in judged], bool)
+    gates = []
+    for name, title, mask, bound in (
+        ("G1 old", "nothing forgotten: F1 on old frames, lower end", ~is_new, -bounds.may_lose),
+        ("G1 new", "something learned: F1 on new frames, lower end", is_new, 0.0),
+    ):
+        chosen = [each for each, wanted in zip(judged, mask.tolist(), strict=True) if wanted]
+        first, second = champion.at(mask), challenger.at(mask)
+        if not chosen or first.f1 is None or second.f1 is None:
+            gates.append(Gate(name, title, None, None, bound, len(chosen), "no such frame with people in the test"))
+            continue
+        clusters, what = clusters_of(chosen)
+        differences = paired_bootstrap(first, second, clusters)
+        lower = float(np.quantile(differences, 0.05))
+        # At exactly nothing it is still not better.
+        passed = lower > bound
+        detail = (
+            f"F1 {first.f1:.3f} -> {second.f1:.3f}, difference {second.f1 - first.f1:+.3f}, 95 % sure of "
+            f"{lower:+.3f} or more; {len(set(clusters.tolist()))} {what}"
+        )
+        gates.append(Gate(name, title, passed, lower, bound, len(chosen), detail))
+    return gates[0], gates[1]
+
+
+def paired_bootstrap(
+    first: Tally, second: Tally, clusters: NDArray[np.int64], *, resamples: int = RESAMPLES, seed: int = _SEED
+) -> NDArray[np.float64]:
+    """F1 of `second` minus F1 of `first` when the clusters are drawn anew, both models on the same ones.
+
+    Args:
+        clusters: (F,) of each frame; frames of one are drawn together.
+
+    Returns:
+        (resamples,) differences; a draw without anybody gives 0. Widened by sqrt(C / (C - 1)) for C clusters, as the
+        bootstrap is too narrow with few.
+
+    Source: Efron and Tibshirani 1993, paired and by clusters.
+    """
+    count = int(clusters.max()) + 1 if len(clusters) else 0
+    sums = np.zeros((2, 3, count))
+    for number, each in enumerate((first, second)):
+        for row, values in enumerate((each.right, each.wrong, each.missed)):
+            sums[number, row] = np.bincount(clusters, weights=values, minlength=count)
+    rng = np.random.Generator(np.random.PCG64(seed))
+    draws = rng.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
+    drawn = np.einsum("rc,mkc->mkr", draws, sums)
+    right, wrong, missed = drawn[:, 0], drawn[:, 1], drawn[:, 2]
+    whole = 2 * right + wrong + missed
+    scores = np.divide(2 * right, whole, out=np.zeros_like(whole), where=whole > 0)
+    differences = scores[1] - scores[0]
+    if count > 1:
+        middle = differences.mean()
+        differences = middle + (differences - middle) * math.sqrt(count / (count - 1))
+    return np.asarray(differences, np.float64)
+
+
+# G2
+
+
+def gate_precision(judged: Sequence[Judged], champion: Tally, challenger: Tally, bounds: Bounds) -> Gate:
+    """Precision at the threshold that is deployed does not fall short, by its lower bound."""
+    title = "precision at the deployed threshold, lower bound"
+    found = int(challenger.right.sum() + challenger.wrong.sum())
+    if not found or challenger.precision is None:
+        return Gate("G2", title, False, None, None, 0, "the challenger finds nobody")
+    target = bounds.precision_target
+    if champion.precision is not None:
+        target = min(target, champion.precision)
+    bound = target - bounds.precision_margin
+    clusters, what = clusters_of(judged)
+    effect = design_effect(challenger, clusters)
+    lower = wilson_lower(challenger.precision, found / effect)
+    was = "-" if champion.precision is None else f"{champion.precision:.3f}"
+    detail = (
+        f"precision {was} -> {challenger.precision:.3f}, at least {lower:.3f} by Wilson for {found} finds in {what} "
+        f"(design effect {effect:.1f}); bound {target:.3f} - {bounds.precision_margin:g}"
+    )
+    return Gate("G2", title, lower >= bound, lower, bound, found, detail)
+
+
+def wilson_lower(share: float, n: float) -> float:
+    """Lower bound of a share seen in `n` draws, 95 % on one side; n > 0 need not be whole.
+
+    Source: Wilson, JASA 1927.
+
+    >>> round(wilson_lower(0.97, 280), 3)
+    0.948
+    """
+    centre = (share + _Z * _Z / (2 * n)) / (1 + _Z * _Z / n)
+    half = _Z / (1 + _Z * _Z / n) * math.sqrt(max(0.0, share * (1 - share) / n + _Z * _Z / (4 * n * n)))
+    return max(0.0, centre - half)
+
+
+def design_effect(of: Tally, clusters: NDArray[np.int64]) -> float:
+    """How many times as many finds as independent ones are needed for the same certainty; at least 1.
+
+    Source: the variance of a ratio over clusters (Cochran 1977, 6.4) against that of as many single draws.
+    """
+    found = np.bincount(clusters, weights=of.right + of.wrong)
+    right = np.bincount(clusters, weights=of.right)
+    clusters_with = int((found > 0).sum())
+    total = float(found.sum())
+    if clusters_with < 2 or not total:
+        return 1.0
+    share = float(right.sum()) / total
+    single = share * (1 - share) / total
+    if single == 0:
+        return 1.0
+    residuals = right - share * found
+    together = clusters_with / (clusters_with - 1) * float((residuals**2).sum()) / total**2
+    return max(1.0, together / single)
+
+
+# G3
+
+
+def gate_slices(judged: Sequence[Judged], champion: Tally, challenger: Tally, bounds: Bounds) -> Gate:
+    """No part of the test gets worse by more than is allowed, so far as can be told (Holm over all parts)."""
+    title = "no camera, time, height or crowd gets worse"
+    drops: dict[str, tuple[float, float]] = {}
+    parts: list[tuple[str, Tally, Tally, NDArray[np.bool_]]] = [
+        (name, champion, challenger, mask) for name, mask in slices_of(judged).items()
+    ]
+    every = np.ones(len(judged), bool)
+    for low, high in HEIGHT_BANDS_PX:
+        name = f"people of {low} px and more" if high >= 10_000 else f"people of {low} to {high} px"
+        first, second = (tally(judged, model, heights_px=(low, high)) for model in (CHAMPION, CHALLENGER))
+        parts.append((name, first, second, every))
+    for name, first, second, mask in parts:
+        before, after = first.at(mask), second.at(mask)
+        if before.f1 is None or after.f1 is None:
+            continue
+        chosen = [each for each, wanted in zip(judged, mask.tolist(), strict=True) if wanted]
+        clusters, _ = clusters_of(chosen)
+        differences = paired_bootstrap(before, after, clusters, resamples=1000)
+        # How often the drop would be within what is allowed, were it drawn again.
+        chance = (1 + float((differences >= -bounds.slice_may_lose).sum())) / (1 + len(differences))
+        drops[name] = (after.f1 - before.f1, chance)
+    if not drops:
+        return Gate("G3", title, None, None, -bounds.slice_may_lose, 0, "no part of the test has people")
+    adjusted = holm([chance for _, chance in drops.values()])
+    failed = [
+        f"{name} {difference:+.3f}"
+        for (name, (difference, _)), chance in zip(drops.items(), adjusted, strict=True)
+        if chance < 0.05
+    ]
+    worst_name, (worst, _) = min(drops.items(), key=lambda item: item[1][0])
+    detail = f"worse: {', '.join(failed)}" if failed else f"the worst is {worst_name} {worst:+.3f}"
+    return Gate(
+        "G3", title, not failed, worst, -bounds.slice_may_lose, len(drops), f"{detail}; {len(drops)} parts, Holm 5 %"
+    )
+
+
+def holm(chances: Sequence[float]) -> list[float]:
+    """Chances that hold for all tests together.
+
+    Source: Holm 1979.
+
+    >>> [round(chance, 3) for chance in holm([0.01, 0.04, 0.03])]
+    [0.03, 0.06, 0.06]
+    """
+    adjusted = [0.0] * len(chances)
+    highest = 0.0
+    for rank, index in enumerate(sorted(range(len(chances)), key=lambda index: chances[index])):
+        highest = max(highest, min(1.0, (len(chances) - rank) * chances[index]))
+        adjusted[index] = highest
+    return adjusted
+
+
+# G4 to G7
+
+
+def gate_stress(stress: Sequence[Stress], bounds: Bounds) -> Gate:
+    """On frames made worse on purpose the challenger holds out as well."""
+    title = "mean F1 over degradations and severities"
+    if not stress:
+        return Gate("G4", title, None, None, -bounds.stress_may_lose, 0, "nothing was degraded")
+    before = float(np.mean([each.champion for each in stress]))
+    after = float(np.mean([each.challenger for each in stress]))
+    worst = min(stress, key=lambda each: each.challenger - each.champion)
+    detail = (
+        f"mean F1 {before:.3f} -> {after:.3f}; the worst is {worst.kind} {worst.severity}: {worst.champion:.3f} -> "
+        f"{worst.challenger:.3f}"
+    )
+    # A hair's breadth beside the bound is arithmetic, not a loss.
+    passed = after - before >= -bounds.stress_may_lose - 1e-9
+    return Gate("G4", title, passed, after - before, -bounds.stress_may_lose, len(stress), detail)
+
+
+def gate_latency(champion_ms: Sequence[float], challenger_ms: Sequence[float], bounds: Bounds) -> Gate:
+    """The challenger needs no more CPU time than the machine was planned for."""
+    title = "CPU time of a picture, against the champion's"
+    if not champion_ms or not challenger_ms:
+        return Gate("G5", title, None, None, bounds.slower, 0, "no time was measured")
+    ratio = float(np.median(challenger_ms) / np.median(champion_ms))
+    slow = float(np.quantile(challenger_ms, 0.95))
+    is_late = bounds.most_ms is not None and slow > bounds.most_ms
+    within = "" if bounds.most_ms is None else f", allowed {bounds.most_ms:g} ms"
+    medians = f"median {np.median(champion_ms):.1f} ms -> {np.median(challenger_ms):.1f} ms"
+    detail = f"{medians}, 95 % within {slow:.1f} ms{within}"
+    return Gate("G5", title, ratio <= bounds.slower and not is_late, ratio, bounds.slower, len(challenger_ms), detail)
+
+
+def gate_export(quantised: tuple[float, float] | None, bounds: Bounds) -> Gate:
+    """What 8 bits lose is little; the threshold was chosen again for them."""
+    title = "F1 of 8 bits against floats"
+    if quantised is None:
+        return Gate("G6", title, None, None, -bounds.quantised_may_lose, 0, "the artefact has floats")
+    floats, bits = quantised
+    detail = f"F1 {floats:.3f} with floats, {bits:.3f} with 8 bits"
+    passed = bits - floats >= -bounds.quantised_may_lose - 1e-9
+    return Gate("G6", title, passed, bits - floats, -bounds.quantised_may_lose, 1, detail)
+
+
+def gate_counts(clips: Sequence[CountedClip]) -> Gate:
+    """On clips that somebody counted, the challenger is not further from the truth."""
+    title = "count error on labelled clips, against the champion's"
+    if not clips:
+        return Gate("G7", title, None, None, 0.0, 0, "nobody counted a clip")
+    people = sum(sum(each.truth) for each in clips)
+    before, after = (
+        sum(abs(found - true) for each in clips for found, true in zip(getattr(each, model), each.truth, strict=True))
+        for model in (CHAMPION, CHALLENGER)
+    )
+    detail = f"{people} people crossed; off by {before} -> {after} in {len(clips)} clips"
+    return Gate("G7", title, after <= before, float(after - before), 0.0, len(clips), detail)

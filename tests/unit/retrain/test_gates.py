@@ -1,0 +1,251 @@
+"""Gates: what they let through and what not, against independent references and by drawing many tests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from footfall.domain import Detections
+from retrain.gates import (
+    Bounds,
+    CountedClip,
+    Evidence,
+    Gate,
+    Stress,
+    design_effect,
+    gate_counts,
+    gate_export,
+    gate_latency,
+    gate_slices,
+    gate_stress,
+    gates_of_the_test,
+    judge,
+    paired_bootstrap,
+    verdict,
+    wilson_lower,
+)
+from retrain.predictions import (
+    CHALLENGER,
+    CHAMPION,
+    Judged,
+    Tally,
+    clusters_of,
+    read_predictions,
+    tally,
+    write_predictions,
+)
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+THRESHOLD = 0.3
+
+
+def finds(truth: NDArray[np.float32], found: NDArray[np.bool_], false: int = 0) -> Detections:
+    """Detections of some of the people, and of nobody `false` times, far to the right."""
+    ghosts = np.array([[5000 + 100 * n, 0, 5030 + 100 * n, 80] for n in range(false)], np.float32).reshape(-1, 4)
+    boxes = np.concatenate([truth[found], ghosts])
+    return Detections(boxes, np.full(len(boxes), 0.9, np.float32), THRESHOLD)
+
+
+def frames(
+    rng: np.random.Generator,
+    recalls: tuple[float, float],
+    *,
+    count: int = 120,
+    cameras: int = 6,
+    people: int = 4,
+    new: bool = True,
+    false_rate: float = 0.0,
+) -> list[Judged]:
+    """Frames of cameras over hours, on which two models find each person by chance, an hour's luck in common."""
+    judged = []
+    truth = np.array([[100 * n, 10, 100 * n + 40, 110] for n in range(people)], np.float32)
+    luck: dict[str, float] = {}
+    for number in range(count):
+        camera, hour = f"c{number % cameras}", number // cameras // 4
+        shift = luck.setdefault(f"{camera}/{hour}/{new}", float(rng.normal(0, 0.05)))
+        found = {}
+        for model, recall in zip((CHAMPION, CHALLENGER), recalls, strict=True):
+            seen = rng.random(people) < np.clip(recall + shift, 0, 1)
+            found[model] = finds(truth, seen, int(rng.random() < false_rate))
+        at = NOON + timedelta(hours=hour, minutes=number % 60)
+        judged.append(Judged(f"{new}{number}", camera, at, new, truth, found))
+    return judged
+
+
+def of(judged: list[Judged]) -> tuple[Tally, Tally]:
+    return tally(judged, CHAMPION), tally(judged, CHALLENGER)
+
+
+def test_finds_are_told_apart_from_misses_by_overlap_and_threshold() -> None:
+    truth = np.array([[0, 0, 40, 100], [100, 0, 140, 100], [200, 0, 220, 40]], np.float32)
+    boxes = np.array([[2, 0, 42, 100], [3, 0, 43, 100], [100, 0, 140, 100], [204, 0, 224, 40]], np.float32)
+    found = Detections(boxes, np.array([0.9, 0.8, 0.2, 0.4], np.float32), THRESHOLD)
+    judged = [Judged("a", "gate", NOON, True, truth, {CHAMPION: found})]
+    whole = tally(judged, CHAMPION)
+    assert (whole.right.tolist(), whole.wrong.tolist(), whole.missed.tolist()) == ([2], [1], [1])
+    assert (whole.precision, whole.recall, whole.f1) == (2 / 3, 2 / 3, 2 / 3)
+    far = tally(judged, CHAMPION, heights_px=(0, 48))
+    assert (far.right.tolist(), far.wrong.tolist(), far.missed.tolist()) == ([1], [0], [0])
+
+
+def test_an_empty_frame_without_finds_has_no_f1() -> None:
+    nobody = np.empty((0, 4), np.float32)
+    judged = [Judged("a", "gate", NOON, True, nobody, {CHAMPION: finds(nobody, np.empty(0, bool))})]
+    assert tally(judged, CHAMPION).f1 is None
+    assert tally(judged, CHAMPION).precision is None
+
+
+def test_equal_models_are_hardly_ever_taken_for_better_and_better_ones_mostly_are() -> None:
+    rng = np.random.default_rng(5)
+
+    def passes(recalls: tuple[float, float]) -> int:
+        passed = 0
+        for _ in range(80):
+            judged = frames(rng, recalls)
+            passed += bool(gates_of_the_test(judged, *of(judged), Bounds())[1].passed)
+        return passed
+
+    assert passes((0.8, 0.8)) <= 10  # 5 % of 80 are 4; more than 10 have a chance of 0.2 %
+    assert passes((0.7, 0.85)) >= 76
+
+
+def test_the_bootstrap_is_as_wide_as_the_spread_of_tests_drawn_anew() -> None:
+    rng = np.random.default_rng(6)
+    differences, widths = [], []
+    for _ in range(80):
+        judged = frames(rng, (0.7, 0.8))
+        champion, challenger = of(judged)
+        assert champion.f1 is not None
+        assert challenger.f1 is not None
+        differences.append(challenger.f1 - champion.f1)
+        clusters, what = clusters_of(judged)
+        assert what == "camera-hours"
+        widths.append(paired_bootstrap(champion, challenger, clusters, resamples=500).std())
+    assert np.mean(widths) == pytest.approx(np.std(differences), rel=0.25)
+
+
+def test_few_camera_hours_are_cut_into_shorter_stretches() -> None:
+    rng = np.random.default_rng(7)
+    judged = frames(rng, (0.8, 0.8), count=40, cameras=2)[:8]
+    _, what = clusters_of(judged)
+    assert what == "minutes of a camera"
+
+
+@pytest.mark.parametrize(
+    ("recalls", "old_passes"),
+    [
+        pytest.param((0.8, 0.8), False, id="as good, but a small test cannot tell by half a point"),
+        pytest.param((0.6, 0.9), True, id="better"),
+        pytest.param((0.9, 0.7), False, id="forgotten"),
+    ],
+)
+def test_old_frames_must_not_be_forgotten(recalls: tuple[float, float], old_passes: bool) -> None:  # noqa: FBT001
+    judged = frames(np.random.default_rng(8), recalls, new=False)
+    old, new = gates_of_the_test(judged, *of(judged), Bounds())
+    assert old.passed is old_passes
+    assert new.passed is None
+    assert new.detail == "no such frame with people in the test"
+
+
+def test_the_same_predictions_lose_nothing_and_win_nothing() -> None:
+    judged = frames(np.random.default_rng(9), (0.8, 0.8))
+    judged += [replace(each, frame_id="o" + each.frame_id, is_new=False) for each in judged]
+    judged = [replace(each, found=dict.fromkeys((CHAMPION, CHALLENGER), each.found[CHAMPION])) for each in judged]
+    old, new = gates_of_the_test(judged, *of(judged), Bounds())
+    assert (old.passed, old.value) == (True, 0.0)
+    assert (new.passed, new.value) == (False, 0.0)
+
+
+def test_wilsons_bound_is_scipys() -> None:
+    for right, n in ((95, 100), (3, 7), (300, 300), (0, 12)):
+        two_sided = binomtest(right, n).proportion_ci(0.9, "wilson")
+        assert wilson_lower(right / n, n) == pytest.approx(two_sided.low, abs=1e-12)
+
+
+def test_finds_that_come_in_clusters_count_less() -> None:
+    rng = np.random.default_rng(10)
+    right = rng.random(400) < 0.9
+    each_alone = Tally(right.astype(int), (~right).astype(int), np.zeros(400, int))
+    alone = design_effect(each_alone, np.arange(400))
+    assert alone == pytest.approx(1.0, abs=0.1)
+    tenfold = Tally(each_alone.right.repeat(10), each_alone.wrong.repeat(10), each_alone.missed.repeat(10))
+    assert design_effect(tenfold, np.arange(400).repeat(10)) == pytest.approx(10 * alone, rel=0.05)
+
+
+def test_a_camera_that_gets_much_worse_is_named_and_chance_is_not() -> None:
+    rng = np.random.default_rng(11)
+    chance = [frames(rng, (0.85, 0.85), count=240) for _ in range(12)]
+    assert sum(gate_slices(judged, *of(judged), Bounds()).passed is False for judged in chance) <= 3
+    judged = chance[0]
+    spoiled = [
+        replace(each, found={**each.found, CHALLENGER: finds(each.truth, np.array([True, False, False, False]))})
+        if each.camera_id == "c2"
+        else each
+        for each in judged
+    ]
+    gate = gate_slices(spoiled, *of(spoiled), Bounds())
+    assert gate.passed is False
+    assert "worse: camera c2 -0." in gate.detail
+
+
+def test_precision_of_a_champion_below_target_is_the_bar() -> None:
+    rng = np.random.default_rng(12)
+    low = frames(rng, (0.8, 0.8), count=240, false_rate=0.9)  # precision about 0.78
+    same = judge(Evidence(low), Bounds())
+    assert gate(same, "G2").passed is True
+    high = frames(rng, (0.8, 0.8), count=240)
+    worse = [replace(each, found={**each.found, CHALLENGER: finds(each.truth, np.ones(4, bool), 1)}) for each in high]
+    spoiled = gate(judge(Evidence(worse), Bounds()), "G2")
+    assert spoiled.passed is False
+    assert "precision 1.000 -> 0.800" in spoiled.detail
+    assert "bound 0.950 - 0.05" in spoiled.detail
+
+
+def gate(gates: tuple[Gate, ...], name: str) -> Gate:
+    return next(each for each in gates if each.name == name)
+
+
+@pytest.mark.parametrize(
+    ("gate", "passed", "value"),
+    [
+        pytest.param(gate_stress([Stress("fog", 3, 0.5, 0.49)], Bounds()), True, -0.01, id="a point under stress"),
+        pytest.param(gate_stress([Stress("fog", 3, 0.5, 0.48)], Bounds()), False, -0.02, id="two points under stress"),
+        pytest.param(gate_stress([], Bounds()), None, None, id="no stress"),
+        pytest.param(gate_latency([10, 10, 10], [11, 11, 11], Bounds()), True, 1.1, id="a tenth slower"),
+        pytest.param(gate_latency([10, 10, 10], [11.2, 11.2, 11.2], Bounds()), False, 1.12, id="slower than that"),
+        pytest.param(gate_latency([10] * 9, [9] * 9, Bounds(most_ms=8)), False, 0.9, id="quicker, but over the budget"),
+        pytest.param(gate_latency([], [], Bounds()), None, None, id="no time"),
+        pytest.param(gate_export((0.90, 0.89), Bounds()), True, -0.01, id="8 bits lose a point"),
+        pytest.param(gate_export((0.90, 0.885), Bounds()), False, -0.015, id="8 bits lose more"),
+        pytest.param(gate_export(None, Bounds()), None, None, id="floats"),
+        pytest.param(
+            gate_counts([CountedClip("a", "door", (3, 2), (3, 1), (2, 2))]), True, 0.0, id="another one missed"
+        ),
+        pytest.param(gate_counts([CountedClip("a", "door", (3, 2), (3, 2), (3, 3))]), False, 1.0, id="one too many"),
+        pytest.param(gate_counts([]), None, None, id="no clip"),
+    ],
+)
+def test_bounds_of_the_other_gates(gate: Gate, passed: bool | None, value: float | None) -> None:  # noqa: FBT001
+    assert gate.passed is passed
+    assert gate.value == (None if value is None else pytest.approx(value))
+
+
+def test_what_was_not_measured_promotes_nothing() -> None:
+    old_only = frames(np.random.default_rng(13), (0.5, 0.9), new=False)
+    assert not verdict(judge(Evidence(old_only), Bounds()))
+    both = [*old_only, *frames(np.random.default_rng(14), (0.5, 0.9))]
+    assert verdict(judge(Evidence(both), Bounds()))
+    assert not verdict(judge(Evidence(both, stress=[Stress("dark", 5, 0.4, 0.1)]), Bounds()))
+
+
+def test_saved_predictions_are_judged_alike(tmp_path: Path) -> None:
+    judged = frames(np.random.default_rng(15), (0.7, 0.8), count=30, false_rate=0.5)
+    write_predictions(tmp_path / "predictions.jsonl", judged)
+    again = read_predictions(tmp_path / "predictions.jsonl")
+    assert judge(Evidence(again), Bounds()) == judge(Evidence(judged), Bounds())
