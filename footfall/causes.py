@@ -50,3 +50,34 @@ ABOUT: Final[Mapping[DriftCause, About]] = MappingProxyType(
     }
 )
 """Every cause; a test holds it to that."""
+
+STATISTICS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "luminance": "brightness",
+        "contrast": "contrast",
+        "sharpness": "sharpness",
+        "noise": "noise",
+        "saturation": "colourfulness",
+        "blockiness": "block artefacts",
+        "dark_share": "share of dark pixels",
+        "clipped_share": "share of white pixels",
+        "persistent_edge_share": "usual edges in place",
+        "red_ratio": "red against green",
+        "blue_ratio": "blue against green",
+        "haze": "haze",
+        "bright_blob_share": "largest bright spot",
+        "still_share": "share that stands still",
+        "view_match": "match with the usual view",
+        "faint_share": "hidden or faint parts",
+        "light_unevenness": "unevenness of the light",
+        "detections": "people in a picture",
+        "confidence_mean": "confidence in people",
+        "low_confidence_share": "people found doubtfully",
+        "box_height_median": "height of people",
+        "box_height_by_row": "height of people for their place",
+        "edge_touching_share": "people cut by the border",
+        "people_brightness": "brightness of clothes",
+        "people_saturation": "colourfulness of clothes",
+    }
+)
+"""What each statistic is, in a few words; a test holds it to all of them."""

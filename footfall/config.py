@@ -116,6 +116,9 @@ class Settings(BaseSettings):
     retrain_cooldown_h: float = Field(
         168.0, ge=0, le=8760, description="After a retraining none is started for so long, unless somebody insists."
     )
+    drift_learning_days: int = Field(
+        14, ge=3, le=60, description="What a camera shows for so many days after its view was accepted anew is usual."
+    )
     monitor_host: str = Field("127.0.0.1", description="Address the monitor listens on; see FOOTFALL_HOST.")
     monitor_port: int = Field(8601, ge=0, le=65535, description="Port the monitor listens on; 0 picks a free one.")
     monitor_interval_s: float = Field(300.0, ge=1, le=86400, description="Time between two checks of the monitor.")

@@ -106,6 +106,10 @@ class Fleet:
             if running.reader is not None:
                 running.reader.watch(camera.lines)
 
+    def forget_view(self, camera_id: str) -> None:
+        """Learn anew what a camera shows: somebody has accepted it; nothing happens when it is not running."""
+        self._pipeline.forget_view(camera_id)
+
     def remove(self, camera_id: str) -> None:
         """Stop a camera and show it no more; nothing happens when it is not running."""
         with self._lock:

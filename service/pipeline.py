@@ -167,6 +167,13 @@ class Pipeline:
             if self._sampler is not None:
                 self._sampler.forget(camera_id)
 
+    def forget_view(self, camera_id: str) -> None:
+        """Learn a camera's frozen view anew; nothing happens when it is not watched. From any thread."""
+        with self._lock:
+            watched = self._cameras.get(camera_id)
+            if watched is not None:
+                watched.statistics.forget_view()
+
     def interrupt(self, camera_id: str) -> None:
         """The camera is not watched: open visits end where people were seen last; called from any thread."""
         watched = self._cameras.get(camera_id)

@@ -16,6 +16,7 @@ import structlog
 from footfall import __version__
 from footfall.stores.blobs import BlobStore
 from footfall.stores.database import Database
+from footfall.stores.drift import DriftStore
 from footfall.stores.quality import QualityStore
 from footfall.stores.retrains import RetrainStore
 from footfall.stores.samples import SampleStore
@@ -142,6 +143,7 @@ class Service:
             keeper=self.keeper,
             quality=QualityStore(self.database),
             retrains=RetrainStore(self.database),
+            drift=DriftStore(self.database),
         )
         self.server = ApiServer(create_app(self.services), host=settings.host, port=settings.port)
         self._stopped = threading.Event()

@@ -74,6 +74,20 @@ class DriftStore:
             row = connection.execute(query.limit(1)).mappings().one_or_none()
         return None if row is None else _verdict(row)
 
+    def last_verdicts(self) -> dict[str, DriftVerdict]:
+        """Return the verdict of the newest window of each camera that was ever judged."""
+        columns = drift_verdicts.c
+        newest = (
+            sa.select(columns.camera_id, sa.func.max(columns.begin_us).label("begin_us"))
+            .group_by(columns.camera_id)
+            .subquery()
+        )
+        query = sa.select(drift_verdicts).join(
+            newest, sa.and_(columns.camera_id == newest.c.camera_id, columns.begin_us == newest.c.begin_us)
+        )
+        with self._database.transaction() as connection:
+            return {row["camera_id"]: _verdict(row) for row in connection.execute(query).mappings()}
+
     def verdict(self, camera_id: str, begin_at: datetime) -> DriftVerdict:
         """Return the verdict of a window.
 
@@ -185,11 +199,8 @@ class DriftStore:
         with self._database.transaction() as connection:
             return [_episode(row) for row in connection.execute(query).mappings()]
 
-    def invalid_spans(self, *, since: datetime, until: datetime) -> dict[str, list[tuple[datetime, datetime | None]]]:
-        """Return when counts of each camera mean something else than they say, in [since, until), oldest first.
-
-        A span ends where the episode's last window ended, or is open: None.
-        """
+    def invalidating(self, *, since: datetime, until: datetime) -> list[DriftEpisode]:
+        """Return episodes because of which counts in [since, until) mean something else than they say, oldest first."""
         columns = drift_episodes.c
         query = (
             sa.select(drift_episodes)
@@ -198,15 +209,19 @@ class DriftStore:
                 columns.since_us < to_us(until),
                 sa.or_(columns.closed_us.is_(None), columns.closed_us > to_us(since)),
             )
-            .order_by(columns.since_us)
+            .order_by(columns.since_us, columns.id)
         )
-        spans: dict[str, list[tuple[datetime, datetime | None]]] = {}
         with self._database.transaction() as connection:
-            for row in connection.execute(query).mappings():
-                closed_us = row["closed_us"]
-                spans.setdefault(row["camera_id"], []).append(
-                    (from_us(row["since_us"]), None if closed_us is None else from_us(closed_us))
-                )
+            return [_episode(row) for row in connection.execute(query).mappings()]
+
+    def invalid_spans(self, *, since: datetime, until: datetime) -> dict[str, list[tuple[datetime, datetime | None]]]:
+        """Return when counts of each camera mean something else than they say, in [since, until), oldest first.
+
+        A span ends when the episode was closed, or is open: None.
+        """
+        spans: dict[str, list[tuple[datetime, datetime | None]]] = {}
+        for episode in self.invalidating(since=since, until=until):
+            spans.setdefault(episode.camera_id, []).append((episode.since_at, episode.closed_at))
         return spans
 
     # Acceptances
@@ -215,6 +230,15 @@ class DriftStore:
         """Keep what somebody accepted; earlier ones stay as a trail."""
         with self._database.transaction() as connection:
             connection.execute(sa.insert(drift_acceptances).values(_row(acceptance)))
+
+    def newest_acceptances(self) -> dict[str, DriftAcceptance]:
+        """Return the acceptance that holds for each camera that has one."""
+        columns = drift_acceptances.c
+        newest = sa.select(sa.func.max(columns.number)).group_by(columns.camera_id)
+        query = sa.select(drift_acceptances).where(columns.number.in_(newest))
+        with self._database.transaction() as connection:
+            found = [DriftAcceptance(**_values(DriftAcceptance, row)) for row in connection.execute(query).mappings()]
+        return {acceptance.camera_id: acceptance for acceptance in found}
 
     def acceptances(self, camera_id: str) -> list[DriftAcceptance]:
         """Return what was accepted of a camera, newest first."""

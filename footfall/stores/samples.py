@@ -163,6 +163,23 @@ class SampleStore:
         with self._database.transaction() as connection:
             return [_sample(row) for row in connection.execute(query).mappings()]
 
+    def newest_picture(
+        self, camera_id: str, unit: SampleUnit, *, before: datetime, since: datetime | None = None
+    ) -> Sample | None:
+        """Return a camera's newest sample taken in [since, before) whose picture is still there; None without one."""
+        columns = samples.c
+        query = sa.select(samples).where(
+            columns.camera_id == camera_id,
+            columns.unit == unit,
+            columns.picture_deleted_us.is_(None),
+            columns.taken_us < to_us(before),
+        )
+        if since is not None:
+            query = query.where(columns.taken_us >= to_us(since))
+        with self._database.transaction() as connection:
+            row = connection.execute(query.order_by(columns.taken_us.desc()).limit(1)).mappings().one_or_none()
+        return None if row is None else _sample(row)
+
     def open_samples(
         self,
         unit: SampleUnit,

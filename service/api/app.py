@@ -13,6 +13,7 @@ from footfall import __version__
 from service.api import (
     cameras,
     counts,
+    drift,
     events,
     labelsets,
     live,
@@ -80,6 +81,7 @@ def create_app(services: Services, *, now_s: Callable[[], float] = time.time) ->
         labelsets.router,
         quality.router,
         retrains.router,
+        drift.router,
         system.router,
     ):
         app.include_router(router)

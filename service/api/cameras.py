@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from footfall.config import MAX_CAMERAS, CameraSettings, LineSettings, Name, SamplingSettings, ZoneSettings
@@ -11,6 +11,7 @@ from footfall.domain import NAME_PATTERN, Camera, Line, Zone
 from footfall.errors import UnknownRecordError
 from footfall.redaction import MASK, redact_url
 from service.api.answers import CameraAnswer, LineAnswer, ZoneAnswer
+from service.api.drift import note_redrawn
 from service.api.problems import RESPONSES, ProblemError, as_request_error, invalid
 from service.api.services import Services, ServicesDep
 
@@ -19,6 +20,15 @@ router = APIRouter(prefix="/api/v1/cameras", tags=["cameras"], responses=RESPONS
 Model = TypeVar("Model", bound=BaseModel)
 Part = TypeVar("Part", bound=Line | Zone)
 CameraId = Annotated[str, Path(pattern=NAME_PATTERN, description="Id of the camera.")]
+By = Annotated[
+    str,
+    Query(
+        min_length=1,
+        max_length=64,
+        pattern=r"^\S(.*\S)?$",
+        description="Who does it. Drawing lines or zones anew ends what made the counts of a moved camera invalid.",
+    ),
+]
 PartName = Annotated[str, Path(pattern=NAME_PATTERN, description="Name of the line or zone.")]
 
 
@@ -74,7 +84,7 @@ def add_camera(settings: CameraSettings, services: ServicesDep, response: Respon
             raise ProblemError(409, f"camera {settings.id!r} is there already; change it with PUT or PATCH")
         _check_number(len(cameras))
         camera = settings.to_domain()
-        _apply(services, camera)
+        _apply(services, camera, None, "api")
     response.headers["Location"] = f"/api/v1/cameras/{camera.id}"
     return CameraAnswer.of(camera)
 
@@ -87,7 +97,7 @@ def read_camera(camera_id: CameraId, services: ServicesDep) -> CameraAnswer:
 
 @router.put("/{camera_id}", summary="Replace or add a camera", responses={201: {"description": "It was added."}})
 def replace_camera(
-    camera_id: CameraId, change: CameraChange, services: ServicesDep, response: Response
+    camera_id: CameraId, change: CameraChange, services: ServicesDep, response: Response, by: By = "api"
 ) -> CameraAnswer:
     """Store a camera; what is left out takes its default, except the URL, which is kept."""
     with services.config_lock:
@@ -96,18 +106,18 @@ def replace_camera(
             _check_number(len(services.database.cameras()))
             response.status_code = 201
         camera = _merged({}, camera_id, change, stored)
-        _apply(services, camera)
+        _apply(services, camera, stored, by)
     return CameraAnswer.of(camera)
 
 
 @router.patch("/{camera_id}", summary="Change a camera")
-def change_camera(camera_id: CameraId, change: CameraChange, services: ServicesDep) -> CameraAnswer:
+def change_camera(camera_id: CameraId, change: CameraChange, services: ServicesDep, by: By = "api") -> CameraAnswer:
     """Change what is given and keep the rest."""
     with services.config_lock:
         stored = services.database.camera(camera_id)
         base = dataclasses.asdict(stored)
         camera = _merged(base, camera_id, change, stored)
-        _apply(services, camera)
+        _apply(services, camera, stored, by)
     return CameraAnswer.of(camera)
 
 
@@ -126,13 +136,15 @@ def list_lines(camera_id: CameraId, services: ServicesDep) -> list[LineAnswer]:
 
 
 @router.put("/{camera_id}/lines", summary="Replace all lines", tags=["lines and zones"])
-def replace_lines(camera_id: CameraId, lines: list[LineSettings], services: ServicesDep) -> list[LineAnswer]:
+def replace_lines(
+    camera_id: CameraId, lines: list[LineSettings], services: ServicesDep, by: By = "api"
+) -> list[LineAnswer]:
     """Take these lines and no others."""
-    return _change_parts(services, camera_id, CameraChange(lines=lines)).lines
+    return _change_parts(services, camera_id, CameraChange(lines=lines), by).lines
 
 
 @router.put("/{camera_id}/lines/{name}", summary="Add or replace a line", tags=["lines and zones"])
-def put_line(camera_id: CameraId, name: PartName, line: NewLine, services: ServicesDep) -> LineAnswer:
+def put_line(camera_id: CameraId, name: PartName, line: NewLine, services: ServicesDep, by: By = "api") -> LineAnswer:
     """Store one line under its name."""
     new = _checked(LineSettings, {"name": name, "start": line.start, "end": line.end}).to_domain()
     with services.config_lock:
@@ -140,7 +152,7 @@ def put_line(camera_id: CameraId, name: PartName, line: NewLine, services: Servi
         lines = _with_part(camera.lines, new)
         if len(lines) > 64:
             raise ProblemError(409, f"camera {camera_id!r} has 64 lines, the most there can be; delete one first")
-        _apply(services, dataclasses.replace(camera, lines=lines))
+        _apply(services, dataclasses.replace(camera, lines=lines), camera, by)
     return LineAnswer(name=new.name, start=new.start, end=new.end)
 
 
@@ -152,7 +164,7 @@ def delete_line(camera_id: CameraId, name: PartName, services: ServicesDep) -> N
         lines = tuple(line for line in camera.lines if line.name != name)
         if len(lines) == len(camera.lines):
             raise ProblemError(404, f"camera {camera_id!r} has no line {name!r}")
-        _apply(services, dataclasses.replace(camera, lines=lines))
+        _apply(services, dataclasses.replace(camera, lines=lines), camera, "api")
 
 
 @router.get("/{camera_id}/zones", summary="List a camera's zones", tags=["lines and zones"])
@@ -162,13 +174,15 @@ def list_zones(camera_id: CameraId, services: ServicesDep) -> list[ZoneAnswer]:
 
 
 @router.put("/{camera_id}/zones", summary="Replace all zones", tags=["lines and zones"])
-def replace_zones(camera_id: CameraId, zones: list[ZoneSettings], services: ServicesDep) -> list[ZoneAnswer]:
+def replace_zones(
+    camera_id: CameraId, zones: list[ZoneSettings], services: ServicesDep, by: By = "api"
+) -> list[ZoneAnswer]:
     """Take these zones and no others."""
-    return _change_parts(services, camera_id, CameraChange(zones=zones)).zones
+    return _change_parts(services, camera_id, CameraChange(zones=zones), by).zones
 
 
 @router.put("/{camera_id}/zones/{name}", summary="Add or replace a zone", tags=["lines and zones"])
-def put_zone(camera_id: CameraId, name: PartName, zone: NewZone, services: ServicesDep) -> ZoneAnswer:
+def put_zone(camera_id: CameraId, name: PartName, zone: NewZone, services: ServicesDep, by: By = "api") -> ZoneAnswer:
     """Store one zone under its name."""
     new = _checked(ZoneSettings, {"name": name, **zone.model_dump()}).to_domain()
     with services.config_lock:
@@ -176,7 +190,7 @@ def put_zone(camera_id: CameraId, name: PartName, zone: NewZone, services: Servi
         zones = _with_part(camera.zones, new)
         if len(zones) > 64:
             raise ProblemError(409, f"camera {camera_id!r} has 64 zones, the most there can be; delete one first")
-        _apply(services, dataclasses.replace(camera, zones=zones))
+        _apply(services, dataclasses.replace(camera, zones=zones), camera, by)
     return ZoneAnswer(name=new.name, polygon=list(new.polygon), min_inside_s=new.min_inside_s)
 
 
@@ -188,13 +202,14 @@ def delete_zone(camera_id: CameraId, name: PartName, services: ServicesDep) -> N
         zones = tuple(zone for zone in camera.zones if zone.name != name)
         if len(zones) == len(camera.zones):
             raise ProblemError(404, f"camera {camera_id!r} has no zone {name!r}")
-        _apply(services, dataclasses.replace(camera, zones=zones))
+        _apply(services, dataclasses.replace(camera, zones=zones), camera, "api")
 
 
-def _apply(services: Services, camera: Camera) -> None:
+def _apply(services: Services, camera: Camera, before: Camera | None, by: str) -> None:
     # Stored first: what runs must come back after a restart.
     services.database.put_camera(camera)
     services.fleet.apply(camera)
+    note_redrawn(services, before, camera, by=by)
 
 
 def _find(services: Services, camera_id: str) -> Camera | None:
@@ -209,8 +224,8 @@ def _check_number(cameras: int) -> None:
         raise ProblemError(409, f"there are {cameras} cameras, the most there can be; delete one first")
 
 
-def _change_parts(services: Services, camera_id: str, change: CameraChange) -> CameraAnswer:
-    return change_camera(camera_id, change, services)
+def _change_parts(services: Services, camera_id: str, change: CameraChange, by: str) -> CameraAnswer:
+    return change_camera(camera_id, change, services, by)
 
 
 def _merged(base: dict[str, Any], camera_id: str, change: CameraChange, stored: Camera | None) -> Camera:

@@ -9,9 +9,10 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
-from footfall.domain import NAME_PATTERN
+from footfall.causes import ABOUT
+from footfall.domain import NAME_PATTERN, DriftCause
 from service.api.problems import RESPONSES, invalid
-from service.api.services import ServicesDep
+from service.api.services import Services, ServicesDep
 
 router = APIRouter(prefix="/api/v1", tags=["counts"], responses=RESPONSES)
 
@@ -35,6 +36,17 @@ class CountAnswer(BaseModel):
     watched_s: float = Field(description="Seconds in which the camera was watched.")
     seconds: float = Field(description="Seconds of the bucket that lie in the time asked for and in the past.")
     coverage: float = Field(description="watched_s / seconds; where it is under 1, people may have gone uncounted.")
+    valid: bool = Field(description="false: in a part of it the camera looked elsewhere, see `invalid`.")
+
+
+class InvalidAnswer(BaseModel):
+    """When the counts of a camera mean something else than they say; they are given all the same."""
+
+    camera: str
+    since: datetime
+    until: datetime | None = Field(description="null: still.")
+    cause: DriftCause
+    means: str = Field(description="What happened to the camera, in words.")
 
 
 class CountsAnswer(BaseModel):
@@ -44,6 +56,7 @@ class CountsAnswer(BaseModel):
     since: datetime
     until: datetime
     rows: list[CountAnswer]
+    invalid: list[InvalidAnswer]
 
 
 class ZoneCountAnswer(BaseModel):
@@ -59,6 +72,7 @@ class ZoneCountAnswer(BaseModel):
     watched_s: float = Field(description="Seconds in which the camera was watched.")
     seconds: float = Field(description="Seconds of the bucket that lie in the time asked for and in the past.")
     coverage: float = Field(description="watched_s / seconds.")
+    valid: bool = Field(description="false: in a part of it the camera looked elsewhere, see `invalid`.")
 
 
 class ZoneCountsAnswer(BaseModel):
@@ -68,6 +82,7 @@ class ZoneCountsAnswer(BaseModel):
     since: datetime
     until: datetime
     rows: list[ZoneCountAnswer]
+    invalid: list[InvalidAnswer]
 
 
 class Span(BaseModel):
@@ -125,6 +140,7 @@ def read_counts(
     format: Format = None,  # noqa: A002  the public name
 ) -> CountsAnswer | Response:
     """Return one row per camera, line and bucket; a bucket without people has a row too, with its coverage."""
+    invalid_in = _invalid(services, asked)
     rows = [
         CountAnswer(
             camera=row.camera_id,
@@ -137,6 +153,7 @@ def read_counts(
             watched_s=round(row.watched_s, 3),
             seconds=round(row.seconds, 3),
             coverage=round(row.coverage, 4),
+            valid=_is_valid(asked, invalid_in, row.camera_id, row.bucket_at),
         )
         for row in services.database.counts(
             since=asked.since, until=asked.until, bucket=asked.bucket, camera_ids=asked.cameras
@@ -144,7 +161,7 @@ def read_counts(
     ]
     if _wants_csv(accept, format):
         return csv_response(list(CountAnswer.model_fields), rows, "counts.csv")
-    return CountsAnswer(bucket=asked.bucket, since=asked.since, until=asked.until, rows=rows)
+    return CountsAnswer(bucket=asked.bucket, since=asked.since, until=asked.until, rows=rows, invalid=invalid_in)
 
 
 @router.get("/zone-counts", response_model=ZoneCountsAnswer, responses=_CSV, summary="Counts of zones")
@@ -155,6 +172,7 @@ def read_zone_counts(
     format: Format = None,  # noqa: A002  the public name
 ) -> ZoneCountsAnswer | Response:
     """Return one row per camera, zone and bucket."""
+    invalid_in = _invalid(services, asked)
     rows = [
         ZoneCountAnswer(
             camera=row.camera_id,
@@ -167,6 +185,7 @@ def read_zone_counts(
             watched_s=round(row.watched_s, 3),
             seconds=round(row.seconds, 3),
             coverage=round(row.coverage, 4),
+            valid=_is_valid(asked, invalid_in, row.camera_id, row.bucket_at),
         )
         for row in services.database.zone_counts(
             since=asked.since, until=asked.until, bucket=asked.bucket, camera_ids=asked.cameras
@@ -174,20 +193,42 @@ def read_zone_counts(
     ]
     if _wants_csv(accept, format):
         return csv_response(list(ZoneCountAnswer.model_fields), rows, "zone-counts.csv")
-    return ZoneCountsAnswer(bucket=asked.bucket, since=asked.since, until=asked.until, rows=rows)
+    return ZoneCountsAnswer(bucket=asked.bucket, since=asked.since, until=asked.until, rows=rows, invalid=invalid_in)
+
+
+def _invalid(services: Services, asked: Span) -> list[InvalidAnswer]:
+    return [
+        InvalidAnswer(
+            camera=episode.camera_id,
+            since=episode.since_at,
+            until=episode.closed_at,
+            cause=episode.cause,
+            means=ABOUT[episode.cause].means,
+        )
+        for episode in services.drift.invalidating(since=asked.since, until=asked.until)
+        if asked.cameras is None or episode.camera_id in asked.cameras
+    ]
+
+
+def _is_valid(asked: Span, invalid_in: Sequence[InvalidAnswer], camera_id: str, bucket_at: datetime) -> bool:
+    begin, end = max(bucket_at, asked.since), min(bucket_at + _BUCKET[asked.bucket], asked.until)
+    return not any(
+        each.camera == camera_id and each.since < end and (each.until is None or each.until > begin)
+        for each in invalid_in
+    )
 
 
 def csv_cell(value: object) -> str:
     """Return a value that no spreadsheet takes for a formula.
 
-    >>> csv_cell("=1+1"), csv_cell("gate-2"), csv_cell(None), csv_cell(-3)
-    ("'=1+1", 'gate-2', '', '-3')
+    >>> csv_cell("=1+1"), csv_cell("gate-2"), csv_cell(None), csv_cell(-3), csv_cell(True)
+    ("'=1+1", 'gate-2', '', '-3', 'true')
     """
     if value is None:
         return ""
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
-    text = str(value)
+    text = str(value).lower() if isinstance(value, bool) else str(value)
     return f"'{text}" if isinstance(value, str) and text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 

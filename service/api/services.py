@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from footfall.config import Settings
     from footfall.stores.blobs import BlobStore
     from footfall.stores.database import Database
+    from footfall.stores.drift import DriftStore
     from footfall.stores.quality import QualityStore
     from footfall.stores.retrains import RetrainStore
     from footfall.stores.samples import SampleStore
@@ -47,6 +48,7 @@ class Services:
     keeper: "SampleKeeper"
     quality: "QualityStore"
     retrains: "RetrainStore"
+    drift: "DriftStore"
     config_lock: threading.Lock = field(default_factory=threading.Lock)
     stopping: threading.Event = field(default_factory=threading.Event)
 

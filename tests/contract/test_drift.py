@@ -42,6 +42,7 @@ EPISODE = DriftEpisode(
 def test_verdicts_come_back_as_they_were(database: Database) -> None:
     store = DriftStore(database)
     assert store.last_verdict("gate") is None
+    assert store.last_verdicts() == {}
     assert store.put_verdict(FOGGY)
     assert store.put_verdict(UNTOLD)
     assert store.last_verdict("gate") == FOGGY == store.verdict("gate", NOON)
@@ -49,6 +50,7 @@ def test_verdicts_come_back_as_they_were(database: Database) -> None:
     later = dataclasses.replace(FOGGY, begin_at=NOON + HOUR, end_at=NOON + 2 * HOUR)
     assert store.put_verdict(later)
     assert store.last_verdict("gate") == later
+    assert store.last_verdicts() == {"gate": later, "hall": UNTOLD}
     assert store.verdicts(since=NOON, until=NOON + HOUR) == [FOGGY, UNTOLD]
     assert store.verdicts(since=NOON, until=NOON + 2 * HOUR, camera_ids=["gate"]) == [FOGGY, later]
     with pytest.raises(UnknownRecordError, match=r"'gate'.* no window from"):
@@ -77,6 +79,7 @@ def test_a_report_is_found_by_its_verdict_and_old_verdicts_go(database: Database
     assert store.delete_before(NOON) == 0
     assert store.delete_before(NOON + HOUR) == 1
     assert store.last_verdict("gate") is None
+    assert store.last_verdicts() == {}
 
 
 def test_one_episode_is_open_for_a_camera(database: Database) -> None:
@@ -131,6 +134,7 @@ def test_counts_are_invalid_from_the_first_window_of_such_an_episode_to_its_end(
     store.open_episode(dataclasses.replace(EPISODE, invalidates=True, cause="moved"))
     store.open_episode(dataclasses.replace(EPISODE, id="f" * 32, camera_id="hall"))
     day = {"since": NOON - HOUR, "until": NOON + 20 * HOUR}
+    assert [each.id for each in store.invalidating(**day)] == [EPISODE.id]
     assert store.invalid_spans(**day) == {"gate": [(NOON, None)]}
     assert store.invalid_spans(since=NOON - 2 * HOUR, until=NOON) == {}
     store.end_episode(EPISODE.id, "redrawn", at=NOON + 6 * HOUR, by="ada")
@@ -141,9 +145,12 @@ def test_counts_are_invalid_from_the_first_window_of_such_an_episode_to_its_end(
 def test_what_was_accepted_stays_as_a_trail(database: Database) -> None:
     store = DriftStore(database)
     assert store.acceptances("gate") == []
+    assert store.newest_acceptances() == {}
     first = DriftAcceptance("gate", None, NOON, NOON + HOUR, "ada", "rush hour before the feast")
     anew = DriftAcceptance("gate", NOON, NOON + timedelta(days=14), NOON + HOUR, "bob")
     store.accept(first)
     store.accept(anew)
     assert store.acceptances("gate") == [anew, first]
     assert store.acceptances("hall") == []
+    store.accept(dataclasses.replace(first, camera_id="hall"))
+    assert store.newest_acceptances() == {"gate": anew, "hall": dataclasses.replace(first, camera_id="hall")}

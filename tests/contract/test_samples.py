@@ -189,3 +189,17 @@ def test_samples_are_chosen_by_unit_queue_and_time(store: SampleStore) -> None:
     assert numbers(store.samples(since=NOON, until=until, queue="random")) == [1, 2]
     assert numbers(store.samples(since=NOON, until=NOON + timedelta(minutes=2))) == [1]
     assert numbers(store.samples(since=NOON, until=until, limit=2)) == [1, 2]
+
+
+def test_the_newest_picture_of_a_time_is_one_that_is_still_there(store: SampleStore) -> None:
+    assert store.newest_picture("gate", "frame", before=NOON + DAY) is None
+    for number in (1, 2, 3):
+        store.add(sample(number, unit="frame"))
+    store.add(sample(4, unit="frame", picture_deleted_at=NOON + DAY))
+    store.add(sample(5, unit="track"))
+    store.add(sample(6, unit="frame", camera_id="hall"))
+    assert store.newest_picture("gate", "frame", before=NOON + DAY) == sample(3, unit="frame")
+    before = NOON + timedelta(minutes=3)
+    assert store.newest_picture("gate", "frame", before=before) == sample(2, unit="frame")
+    assert store.newest_picture("gate", "frame", before=NOON + DAY, since=before) == sample(3, unit="frame")
+    assert store.newest_picture("gate", "frame", before=NOON + DAY, since=before + timedelta(minutes=1)) is None

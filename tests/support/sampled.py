@@ -7,6 +7,7 @@ from typing import Any
 
 from footfall.stores.blobs import BlobStore
 from footfall.stores.database import Database
+from footfall.stores.drift import DriftStore
 from footfall.stores.quality import QualityStore
 from footfall.stores.retrains import RetrainStore
 from footfall.stores.samples import SampleStore
@@ -25,5 +26,6 @@ def sample_parts(folder: Path, metrics: Metrics, database: Database | None = Non
         "blobs": blobs,
         "quality": QualityStore(database),
         "retrains": RetrainStore(database),
+        "drift": DriftStore(database),
         "keeper": SampleKeeper(store, blobs, metrics, most_bytes=10_000_000),
     }

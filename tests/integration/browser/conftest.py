@@ -95,6 +95,7 @@ class PaintedFleet:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._analysers: dict[str, CameraAnalyser] = {}
+        self.forgotten: list[str] = []
         self._thread = threading.Thread(target=self._run, name="painted")
 
     def start(self) -> None:
@@ -114,6 +115,10 @@ class PaintedFleet:
             self._live.set_state(StateChange(camera.id, state, datetime.now(UTC), ""))
             if state is CameraState.LIVE:
                 self._analysers[camera.id] = CameraAnalyser(camera, run_id=uuid.uuid4().hex)
+
+    def forget_view(self, camera_id: str) -> None:
+        with self._lock:
+            self.forgotten.append(camera_id)
 
     def remove(self, camera_id: str) -> None:
         with self._lock:

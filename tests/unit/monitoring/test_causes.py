@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 import pytest
 
-from footfall.causes import ABOUT
+from footfall.causes import ABOUT, STATISTICS
 from footfall.domain import Detections, DriftCause, FeatureDrift, Frame
 from footfall.simulation import Degradation, parse_simulation_url
 from footfall.vision.degradation import Degrader
@@ -44,6 +44,7 @@ def test_every_cause_says_what_it_means_and_what_to_do() -> None:
     assert set(ABOUT) == set(get_args(DriftCause))
     assert {rule.cause for rule in RULES} == set(get_args(DriftCause)) - {"stream", "unknown"}
     used = {sign.feature for rule in RULES for sign in (*rule.needs, *rule.unless)}
+    assert set(STATISTICS) == set(STATISTIC_NAMES)
     assert used | {name for rule in RULES for name in rule.shows} <= set(STATISTIC_NAMES)
 
 

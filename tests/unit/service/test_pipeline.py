@@ -218,7 +218,9 @@ def test_canaries_are_seen_by_the_challenger_and_no_other_camera(bench: Callable
     assert (sum(champion.calls), sum(challenger.calls)) == (3, 1)
 
 
-def test_the_frozen_view_outlives_new_lines_but_not_another_source(bench: Callable[[object], Bench]) -> None:
+def test_the_frozen_view_outlives_new_lines_but_no_acceptance_and_no_other_source(
+    bench: Callable[[object], Bench],
+) -> None:
     parts = bench(Raising())
     parts.pipeline._statistics_interval_s = 0.0
     camera = Camera(id="gate", url="film.mp4", target_fps=1000)
@@ -240,6 +242,10 @@ def test_the_frozen_view_outlives_new_lines_but_not_another_source(bench: Callab
     assert [compares() for _ in range(LEARNING_ROWS + 1)] == [False] * LEARNING_ROWS + [True]
     parts.pipeline.watch(replace(camera, lines=(Line("door", (0.5, 0.9), (0.5, 0.1)),)), ledger)
     assert compares()
+    parts.pipeline.forget_view("hall")
+    assert compares()
+    parts.pipeline.forget_view("gate")
+    assert [compares() for _ in range(LEARNING_ROWS + 1)] == [False] * LEARNING_ROWS + [True]
     parts.pipeline.watch(replace(camera, url="other.mp4"), ledger)
     assert not compares()
 

@@ -107,12 +107,16 @@ class FakeDatabase:
 class FakeFleet:
     running: dict[str, Camera] = field(default_factory=dict)
     truths: dict[str, SceneTruth] = field(default_factory=dict)
+    forgotten: list[str] = field(default_factory=list)
 
     def truth(self, camera_id: str) -> SceneTruth | None:
         return self.truths.get(camera_id)
 
     def apply(self, camera: Camera) -> None:
         self.running[camera.id] = camera
+
+    def forget_view(self, camera_id: str) -> None:
+        self.forgotten.append(camera_id)
 
     def remove(self, camera_id: str) -> None:
         self.running.pop(camera_id, None)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.drifted import Drifted
 
 from footfall.domain import CameraState, Coverage, Crossing, StateChange, ZoneVisit
 from footfall.errors import ModelError, StoreError
@@ -60,8 +61,10 @@ def test_counts_as_json_carry_coverage(client: TestClient, world: Any) -> None:
             "watched_s": 1800.0,
             "seconds": 3600.0,
             "coverage": 0.5,
+            "valid": True,
         }
     ]
+    assert answer.json()["invalid"] == []
     assert world.database.asked == {
         "since": datetime(2026, 1, 1, tzinfo=UTC),
         "until": datetime(2026, 2, 1, tzinfo=UTC),
@@ -78,9 +81,43 @@ def test_counts_as_csv_hold_no_formula(client: TestClient, query: str, accept: s
     answer = client.get(f"/api/v1/counts{query}", headers={"Accept": accept})
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.text == (
-        "camera,line,bucket_at,in,out,effective_in,effective_out,watched_s,seconds,coverage\r\n"
-        "gate,'=cmd|'/c calc'!A1,2026-01-31T12:00:00Z,3,2,2,1,1800.0,3600.0,0.5\r\n"
+        "camera,line,bucket_at,in,out,effective_in,effective_out,watched_s,seconds,coverage,valid\r\n"
+        "gate,'=cmd|'/c calc'!A1,2026-01-31T12:00:00Z,3,2,2,1,1800.0,3600.0,0.5,true\r\n"
     )
+
+
+@pytest.mark.usefixtures("rows")
+@pytest.mark.parametrize(
+    ("since_h", "closed_h", "valid"),
+    [
+        pytest.param(-2, 0, True, id="was over before the bucket"),
+        pytest.param(-2, 0.01, False, id="ends in it"),
+        pytest.param(0.99, None, False, id="begins in it and is not over"),
+        pytest.param(1, None, True, id="begins after it"),
+    ],
+)
+def test_counts_of_a_camera_that_looks_elsewhere_are_given_and_marked(
+    client: TestClient, world: Any, since_h: float, closed_h: float | None, *, valid: bool
+) -> None:
+    drifted = Drifted(world.services.drift, AT)
+    episode = drifted.episode("gate", "moved", since_h=since_h, invalidates=True)
+    drifted.episode("hall", "moved", since_h=-9, invalidates=True)
+    if closed_h is not None:
+        drifted.store.end_episode(episode.id, "redrawn", at=AT + timedelta(hours=closed_h), by="ada")
+    world.database.zone_rows = [
+        SimpleNamespace(
+            **{**vars(world.database.rows[0]), "zone": "a", "visits": 1, "left": 1, "lost": 0}, mean_dwell_s=2
+        )
+    ]
+    span = "bucket=hour&since=2026-01-31T00:00:00Z&until=2026-02-01T00:00:00Z&camera=gate"
+    for path in ("counts", "zone-counts"):
+        answer = client.get(f"/api/v1/{path}?{span}").json()
+        assert [row["valid"] for row in answer["rows"]] == [valid]
+        (said,) = answer["invalid"]
+        assert (said["camera"], said["cause"], said["means"]) == ("gate", "moved", "it looks elsewhere")
+        assert (said["until"] is None) == (closed_h is None)
+    assert client.get(f"/api/v1/counts?{span}").json()["rows"][0]["in"] == 3  # never dropped, never zeroed
+    assert client.get(f"/api/v1/counts?{span}&format=csv").text.endswith(f",{str(valid).lower()}\r\n")
 
 
 @pytest.mark.usefixtures("rows")
