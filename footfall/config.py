@@ -45,7 +45,9 @@ class Settings(BaseSettings):
         None, description="Model in use: a name in the models folder, a model folder or a bare YOLO .onnx file."
     )
     runtime: Literal["onnxruntime", "openvino"] = Field("onnxruntime", description="What runs the detector.")
-    inference_threads: int = Field(0, ge=0, le=256, description="Threads of the detector; 0 takes one per core.")
+    inference_threads: int = Field(
+        0, ge=0, le=256, description="Frames that are analysed at once, each on one core; 0: one per core."
+    )
     input_size: int = Field(
         640, ge=64, le=2048, multiple_of=32, description="Longer side of the picture that the detector sees; pixels."
     )

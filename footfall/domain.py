@@ -8,13 +8,14 @@ import re
 import uuid
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    import numpy as np
     from numpy.typing import NDArray
 
 Point = tuple[float, float]
@@ -139,13 +140,29 @@ class Camera:
     sampling: Sampling | None = None
 
 
+class Image(Protocol):
+    """A picture whose pixels are made when somebody asks, in the form that is asked for; safe to use from any thread.
+
+    Both methods raise whatever the picture's source raises; (W, H) is known without either.
+    """
+
+    width_px: int
+    height_px: int
+
+    def bgr(self) -> NDArray[np.uint8]:
+        """Return the whole picture: (H, W, 3) uint8."""
+
+    def scaled_bgr(self, width_px: int, height_px: int) -> NDArray[np.uint8]:
+        """Return it in another size, cheaper than the whole where that is smaller: (height_px, width_px, 3) uint8."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One picture of one camera.
 
     Attributes:
         sequence: number of the frame since the camera was started, from 0.
-        picture: (H, W, 3) uint8, BGR.
+        image: the picture: (H, W, 3) uint8 BGR, or what gives one.
         received_at: when it was decoded here; aware UTC. Event times come from it, never from the stream's clock.
         received_s: the same moment on the clock that durations use: monotonic for live sources, the position in the
             film for files; seconds.
@@ -153,9 +170,21 @@ class Frame:
 
     camera_id: str
     sequence: int
-    picture: NDArray[np.uint8]
+    image: NDArray[np.uint8] | Image
     received_at: datetime
     received_s: float
+
+    @property
+    def picture(self) -> NDArray[np.uint8]:
+        """The whole picture; (H, W, 3) uint8, BGR."""
+        return self.image if isinstance(self.image, np.ndarray) else self.image.bgr()
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height, without making the picture."""
+        if isinstance(self.image, np.ndarray):
+            return self.image.shape[1], self.image.shape[0]
+        return self.image.width_px, self.image.height_px
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -295,7 +295,7 @@ class CameraReader:
                     self._set_state(CameraState.DEGRADED, "more than 5 % of the last minute's pictures were broken")
                 elif not picture.is_corrupt or self._state is CameraState.DEGRADED:
                     self._set_state(CameraState.LIVE, f"{picture.width_px}×{picture.height_px}")
-        if picture.is_corrupt:
+        if picture.is_corrupt or picture.image is None:
             self._slot.ledger.drop(DropReason.CORRUPT)
             return
         self._on_frame_at(self._camera.id, received_at)
@@ -305,9 +305,7 @@ class CameraReader:
                 sequence=sequence,
                 received_at=received_at,
                 received_s=received_s,
-                width_px=picture.width_px,
-                height_px=picture.height_px,
-                to_picture=picture.to_picture,
+                image=picture.image,
             )
         )
 

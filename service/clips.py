@@ -108,7 +108,7 @@ class ClipRecorder:
             ClipError: a gap, another picture size, or a fault of the encoder; the recorder is of no use then.
         """
         frame = analysis.frame
-        height, width = frame.picture.shape[:2]
+        width, height = frame.size_px
         if self._begin is None:
             self._begin = frame.received_at, frame.received_s
             self._newest_s = frame.received_s

@@ -12,28 +12,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    import numpy as np
-    from numpy.typing import NDArray
+    from footfall.domain import Image
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CapturedFrame:
-    """A decoded frame whose picture is converted only if somebody wants it.
+    """A decoded frame whose pixels are made only if somebody wants them.
 
     Attributes:
         sequence: number of the frame since the camera was started, from 0.
         received_at: when it was decoded; aware UTC.
         received_s: the same moment on the monotonic clock; seconds.
-        to_picture: gives (H, W, 3) uint8, BGR.
     """
 
     camera_id: str
     sequence: int
     received_at: datetime
     received_s: float
-    width_px: int
-    height_px: int
-    to_picture: Callable[[], NDArray[np.uint8]]
+    image: Image
 
 
 class FrameObserver(Protocol):
@@ -100,6 +96,11 @@ class FrameLedger:
             if self._observer:
                 self._observer.dropped(self._camera_id, reason)
 
+    @property
+    def pending(self) -> int:
+        """Frames that were received and are neither analysed nor dropped yet."""
+        return self._pending
+
     def counts(self) -> FrameCounts:
         """Return the books, all read at one moment."""
         with self._lock:
@@ -135,6 +136,12 @@ class NewestFrame:
         """Return the waiting frame and leave it there; None when there is none."""
         with self._lock:
             return self._frame
+
+    @property
+    def is_in_work(self) -> bool:
+        """Whether a frame that was taken is neither analysed nor dropped yet: the next one must wait for it."""
+        with self._lock:
+            return self.ledger.pending > (self._frame is not None)
 
     def take(self) -> CapturedFrame | None:
         """Return the waiting frame and remove it; whoever takes it must `analyse` or `drop` it in the ledger."""

@@ -1,4 +1,7 @@
-"""From scheduled frames to records and live views, on one thread: detect, track, count; knows no camera and no HTTP."""
+"""From scheduled frames to records and live views: detect on several threads, track and count on one at a time.
+
+Knows no camera and no HTTP.
+"""
 
 from __future__ import annotations
 
@@ -52,12 +55,13 @@ class Detectors:
 
 
 class _Watched:
-    """One camera's analysis; used by the pipeline's thread only, but for `interrupted`."""
+    """One camera's analysis; used under the pipeline's lock only, but for the interruption."""
 
     def __init__(self, camera: Camera, run_id: str, ledger: FrameLedger, uturn_window_s: float) -> None:
         self.run_id = run_id
         self.ledger = ledger
         self.interrupted = False
+        self.interrupted_s = float("-inf")
         self.part = 0
         self.statistics = StatisticsMeter()
         self.statistics_s = float("-inf")
@@ -75,9 +79,13 @@ class _Watched:
 
 
 class Pipeline:
-    """The analysis thread.
+    """The analysis threads.
+
+    Each takes a batch, lets the detector look at it beside the others', and then tracks and counts while they wait: so
+    one batch is tracked while the next is looked at, and no thread waits for the slower part of another's batch.
 
     Args:
+        workers: threads that analyse; the detector is called from all of them at once.
         run_id: of this start of the program; part of every event id.
         uturn_window_s, statistics_interval_s: see the settings of these names.
     """
@@ -95,6 +103,7 @@ class Pipeline:
         uturn_window_s: float,
         statistics_interval_s: float,
         sampler: Sampler | None = None,
+        workers: int = 1,
     ) -> None:
         self._sampler = sampler
         self._scheduler = scheduler
@@ -112,11 +121,13 @@ class Pipeline:
         self._faults: dict[str, int] = {}
         self._summary_s = float("-inf")
         self._books_s = float("-inf")
-        self._thread = threading.Thread(target=self._run, name="pipeline", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._run, name=f"pipeline {number}", daemon=True) for number in range(workers)
+        ]
 
     @property
     def detectors(self) -> Detectors:
-        """The detectors in use now; the same throughout a batch."""
+        """The detectors of the batch that is counted now, or was last."""
         return self._detectors
 
     def use(self, detectors: Detectors) -> None:
@@ -126,15 +137,23 @@ class Pipeline:
 
     def start(self) -> None:
         """Begin to analyse."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self, timeout_s: float) -> bool:
-        """End after the batch in work and hand over what is open; tells whether it ended in time."""
+        """End after the batches in work and hand over what is open; tells whether they ended in time."""
         self._stopping.set()
         self._scheduler.wake()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        deadline_s = self._clock.monotonic() + timeout_s
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, deadline_s - self._clock.monotonic()))
+        ended = not any(thread.is_alive() for thread in self._threads)
+        if ended and self._threads[0].ident is not None:
+            with self._lock:
+                for watched in self._cameras.values():
+                    self._close(watched)
+        return ended
 
     def watch(self, camera: Camera, ledger: FrameLedger) -> None:
         """Analyse a camera from now on, or go on with other lines, zones or rate."""
@@ -178,27 +197,27 @@ class Pipeline:
         """The camera is not watched: open visits end where people were seen last; called from any thread."""
         watched = self._cameras.get(camera_id)
         if watched is not None:
+            watched.interrupted_s = self._clock.monotonic()
             watched.interrupted = True
             self._scheduler.wake()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             batch = self._scheduler.next_batch(_TICK_S)
+            detectors = self._wanted
+            found = self._detect(detectors, batch)
             with self._lock:
-                self._detectors = self._wanted
+                self._detectors = detectors
                 self._close_interrupted()
-                if batch:
-                    self._analyse(batch)
+                self._analyse(batch, found)
                 self._tick()
-        with self._lock:
-            for watched in self._cameras.values():
-                self._close(watched)
 
-    def _analyse(self, batch: list[ScheduledFrame]) -> None:
-        for scheduled, detections in zip(batch, self._detect(batch), strict=True):
+    def _analyse(self, batch: list[ScheduledFrame], found: list[Detections | None]) -> None:
+        for scheduled, detections in zip(batch, found, strict=True):
             camera_id = scheduled.frame.camera_id
             watched = self._cameras.get(camera_id)
-            if watched is None:
+            if watched is None or scheduled.frame.received_s <= watched.interrupted_s:
+                # What was seen before an interruption must not begin what comes after it.
                 scheduled.ledger.drop(DropReason.STOPPED)
             elif detections is None:
                 scheduled.ledger.drop(DropReason.ERROR)
@@ -215,11 +234,11 @@ class Pipeline:
                         self._clock.monotonic() - scheduled.frame.received_s
                     )
 
-    def _detect(self, batch: list[ScheduledFrame]) -> list[Detections | None]:
+    def _detect(self, detectors: Detectors, batch: list[ScheduledFrame]) -> list[Detections | None]:
         found: list[Detections | None] = [None] * len(batch)
         by_detector: dict[Detector, list[int]] = {}
         for index, each in enumerate(batch):
-            by_detector.setdefault(self._detectors.of(each.frame.camera_id), []).append(index)
+            by_detector.setdefault(detectors.of(each.frame.camera_id), []).append(index)
         for detector, indices in by_detector.items():
             for index, detections in zip(
                 indices, self._ask(detector, [batch[index] for index in indices]), strict=True
@@ -230,7 +249,7 @@ class Pipeline:
     def _ask(self, detector: Detector, batch: list[ScheduledFrame]) -> list[Detections | None]:
         begin_s = self._clock.monotonic()
         try:
-            found: list[Detections | None] = list(detector.detect([each.frame.picture for each in batch]))
+            found: list[Detections | None] = list(detector.detect([each.frame.image for each in batch]))
         except Exception as error:  # noqa: BLE001  runtimes raise what they like
             self._note_fault("detector", error)
             # One frame may be to blame: the others get their chance.
@@ -241,7 +260,7 @@ class Pipeline:
 
     def _ask_one(self, detector: Detector, scheduled: ScheduledFrame) -> Detections | None:
         try:
-            return detector.detect([scheduled.frame.picture])[0]
+            return detector.detect([scheduled.frame.image])[0]
         except Exception as error:  # noqa: BLE001  see above
             self._note_fault("detector", error)
             return None
@@ -283,7 +302,8 @@ class Pipeline:
 
     def _note_fault(self, what: str, error: Exception) -> None:
         key = f"{what}: {type(error).__name__}: {error}"[:300]
-        self._faults[key] = self._faults.get(key, 0) + 1
+        with self._lock:
+            self._faults[key] = self._faults.get(key, 0) + 1
 
     def _tick(self) -> None:
         now_s = self._clock.monotonic()

@@ -6,15 +6,11 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import structlog
-
 from footfall.domain import DropReason, Frame
 
 if TYPE_CHECKING:
     from service.clock import Clock
     from service.frames import CapturedFrame, FrameLedger, NewestFrame
-
-_log = structlog.get_logger(__name__)
 
 _EARLY_SHARE = 0.25
 """A frame may come this share of the period before it is due: cameras jitter, and their rate may not divide evenly."""
@@ -38,6 +34,8 @@ class _Turn:
 class Scheduler:
     """Forms batches from the cameras' newest frames; one for all cameras, safe to use from any thread.
 
+    Of a camera whose last frame is still in work nothing is taken: its frames stay in order, however many analyse.
+
     Args:
         max_batch: most frames in a batch.
         max_age_s: an older frame is dropped as stale when its turn comes.
@@ -50,7 +48,6 @@ class Scheduler:
         self._turns: dict[str, _Turn] = {}
         self._condition = threading.Condition()
         self._arrivals = 0
-        self._seen = 0
 
     def add(self, camera_id: str, slot: NewestFrame, target_fps: float) -> None:
         """Take frames from `slot`, at most `target_fps` a second; replaces what was there for the camera."""
@@ -84,16 +81,15 @@ class Scheduler:
         deadline_s = self._clock.monotonic() + timeout_s
         while True:
             with self._condition:
-                self._seen = self._arrivals
+                seen = self._arrivals
                 taken = self._take_due()
-            batch = [scheduled for slot, frame in taken if (scheduled := self._convert(slot, frame)) is not None]
-            if batch:
-                return batch
+            if taken:
+                return [_scheduled(slot, frame) for slot, frame in taken]
             with self._condition:
                 left_s = deadline_s - self._clock.monotonic()
                 if left_s <= 0:
                     return []
-                if not self._condition.wait_for(lambda: self._arrivals != self._seen, left_s):
+                if not self._condition.wait_for(lambda: self._arrivals != seen, left_s):  # noqa: B023  used at once
                     return []
 
     def _take_due(self) -> list[tuple[NewestFrame, CapturedFrame]]:
@@ -103,7 +99,7 @@ class Scheduler:
             if len(taken) == self._max_batch:
                 break
             waiting = turn.slot.peek()
-            if waiting is None:
+            if waiting is None or turn.slot.is_in_work:
                 continue
             # Between peek and take a newer frame may have come: only the taken one is judged.
             frame = turn.slot.take()
@@ -120,15 +116,9 @@ class Scheduler:
                 taken.append((turn.slot, frame))
         return taken
 
-    @staticmethod
-    def _convert(slot: NewestFrame, captured: CapturedFrame) -> ScheduledFrame | None:
-        try:
-            picture = captured.to_picture()
-        except Exception as error:  # noqa: BLE001  one camera's broken picture must not stop the others
-            slot.ledger.drop(DropReason.ERROR)
-            _log.warning("picture cannot be converted", camera=captured.camera_id, error=type(error).__name__)
-            return None
-        return ScheduledFrame(
-            Frame(captured.camera_id, captured.sequence, picture, captured.received_at, captured.received_s),
-            slot.ledger,
-        )
+
+def _scheduled(slot: NewestFrame, captured: CapturedFrame) -> ScheduledFrame:
+    return ScheduledFrame(
+        Frame(captured.camera_id, captured.sequence, captured.image, captured.received_at, captured.received_s),
+        slot.ledger,
+    )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from footfall.errors import SourceError
 from footfall.simulation import parse_simulation_url
+from footfall.vision.pixels import DrawnImage
 from footfall.vision.simulator import Simulator
 from footfall.vision.simulator.truth import TruthCounter
 from service.preflight import UnreachableError
@@ -179,7 +180,7 @@ class SimulatedCamera:
         return moment
 
     def _decoded(self, simulator: Simulator, moment: Moment, picture: NDArray[np.uint8] | None) -> DecodedPicture:
-        def to_picture() -> NDArray[np.uint8]:
+        def draw() -> NDArray[np.uint8]:
             if picture is not None:
                 return picture
             shown = simulator.draw(moment)
@@ -190,9 +191,7 @@ class SimulatedCamera:
         return DecodedPicture(
             is_corrupt=False,
             position_s=moment.at_s,
-            width_px=self._settings.width_px,
-            height_px=self._settings.height_px,
-            to_picture=to_picture,
+            image=DrawnImage(self._settings.width_px, self._settings.height_px, draw),
         )
 
 

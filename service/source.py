@@ -15,7 +15,6 @@ from urllib.parse import unquote
 import av
 import av.error
 import av.logging
-import numpy as np
 
 from footfall.errors import (
     AuthFailedError,
@@ -25,6 +24,7 @@ from footfall.errors import (
     StalledError,
 )
 from footfall.redaction import encode_userinfo, redact, redact_url
+from footfall.vision.pixels import Converter, DecodedImage
 from service.preflight import UnreachableError, refuse_redirects
 
 if TYPE_CHECKING:
@@ -35,9 +35,8 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
-    from numpy.typing import NDArray
 
-    from footfall.domain import Transport
+    from footfall.domain import Image, Transport
     from service.clock import Clock
 
 _FILM_FORMATS: Final = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,h264,hevc,ogg,asf,mjpeg,mpjpeg"
@@ -54,14 +53,22 @@ class DecodedPicture:
     Attributes:
         is_corrupt: broken: not to be analysed.
         position_s: where in the stream it belongs, by the stream's own clock, which lies; None when it does not say.
-        to_picture: gives (H, W, 3) uint8, BGR; of an undecodable picture it must not be called.
+        image: None when it could not be decoded at all.
     """
 
     is_corrupt: bool
     position_s: float | None
-    width_px: int
-    height_px: int
-    to_picture: Callable[[], NDArray[np.uint8]]
+    image: Image | None
+
+    @property
+    def width_px(self) -> int:
+        """0 when it could not be decoded."""
+        return 0 if self.image is None else self.image.width_px
+
+    @property
+    def height_px(self) -> int:
+        """0 when it could not be decoded."""
+        return 0 if self.image is None else self.image.height_px
 
 
 class PictureSource(Protocol):
@@ -107,6 +114,7 @@ class VideoSource:
         self._container = container
         self._stream = stream
         self._url = url
+        self._converter = Converter()
         self.is_paced = is_film(url) or (_is_http(url) and container.format.name not in _STREAMED_FORMATS)
         self.codec = stream.codec_context.name
         self.width_px = stream.codec_context.width
@@ -148,12 +156,12 @@ class VideoSource:
             except av.error.EOFError:
                 continue
             except (av.error.FFmpegError, OSError):
-                yield DecodedPicture(is_corrupt=True, position_s=None, width_px=0, height_px=0, to_picture=_no_picture)
+                yield DecodedPicture(is_corrupt=True, position_s=None, image=None)
                 continue
             if not frames:
                 yield None
             for frame in frames:
-                yield _decoded(frame)
+                yield _decoded(frame, self._converter)
         raise fault
 
 
@@ -271,22 +279,9 @@ def _checked(container: InputContainer, url: str, max_pixels: int) -> VideoSourc
     return VideoSource(container, stream, url=url)
 
 
-def _decoded(frame: VideoFrame) -> DecodedPicture:
-    def to_picture() -> NDArray[np.uint8]:
-        return np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
-
+def _decoded(frame: VideoFrame, converter: Converter) -> DecodedPicture:
     position_s = None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
-    return DecodedPicture(
-        is_corrupt=frame.is_corrupt,
-        position_s=position_s,
-        width_px=frame.width,
-        height_px=frame.height,
-        to_picture=to_picture,
-    )
-
-
-def _no_picture() -> NDArray[np.uint8]:
-    raise SourceError("this picture could not be decoded; look at is_corrupt before asking for it")
+    return DecodedPicture(is_corrupt=frame.is_corrupt, position_s=position_s, image=DecodedImage(frame, converter))
 
 
 _FAULTS: Final[tuple[tuple[tuple[type[Exception], ...], Callable[[str], SourceError]], ...]] = (

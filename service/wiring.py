@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import random
 import signal
 import threading
@@ -11,6 +12,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+import cv2
 import structlog
 
 from footfall import __version__
@@ -67,13 +69,17 @@ class Service:
 
     def __init__(self, settings: Settings, site: SiteFile | None = None) -> None:
         _keep_memory_together()
+        # Analysis has a thread for each core already; OpenCV's own would take turns with them.
+        cv2.setNumThreads(1)
         self.settings = settings
         clock = SystemClock()
+        workers = settings.inference_threads or os.cpu_count() or 1
         self._detector = load_detector(
             resolve_model(settings.model, settings.models_dir),
             runtime=settings.runtime,
-            threads=settings.inference_threads,
+            threads=workers,
             input_size=settings.input_size,
+            callers=workers,
         )
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self.database = Database(settings.sqlalchemy_url)
@@ -113,6 +119,7 @@ class Service:
             uturn_window_s=settings.uturn_window_s,
             statistics_interval_s=settings.statistics_interval_s,
             sampler=self.sampler,
+            workers=workers,
         )
         self.fleet = Fleet(
             pipeline=self.pipeline,

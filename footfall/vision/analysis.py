@@ -54,7 +54,7 @@ class CameraAnalyser:
 
     def update(self, frame: Frame, detections: Detections) -> Analysis:
         """Follow everybody one frame on; frames come in the order of `received_s`."""
-        height_px, width_px = frame.picture.shape[:2]
+        width_px, height_px = frame.size_px
         visits: list[VisitEvent] = []
         if self._size_px != (width_px, height_px):
             # Another picture size is another view until somebody says otherwise: nobody keeps a side.

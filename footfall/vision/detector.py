@@ -5,21 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
-import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from footfall.domain import Detections, ModelVersion
 from footfall.errors import ModelError
+from footfall.vision.pixels import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from footfall.domain import Image
 
 Runtime = Literal["onnxruntime", "openvino"]
 
@@ -66,11 +69,11 @@ class Detector(Protocol):
     version: ModelVersion
     runtime: str
 
-    def detect(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        """Find the people on each picture.
+    def detect(self, pictures: Sequence[NDArray[np.uint8] | Image]) -> list[Detections]:
+        """Find the people on each picture; called from several threads at once.
 
         Args:
-            pictures: (H, W, 3) uint8 BGR each; sizes may differ; may be empty.
+            pictures: (H, W, 3) uint8 BGR each, or what gives one; sizes may differ; may be empty.
 
         Returns:
             One entry per picture, strongest first; confidences from the model card's `low_threshold` up.
@@ -233,14 +236,14 @@ def input_shape(width_px: int, height_px: int, *, longer_px: int, stride: int) -
     return fit(height_px), fit(width_px)
 
 
-def letterbox_into(picture: NDArray[np.uint8], target: NDArray[np.uint8]) -> Letterbox:
+def letterbox_into(picture: NDArray[np.uint8] | Image, target: NDArray[np.uint8]) -> Letterbox:
     """Scale `picture` evenly into `target`, centred on grey.
 
     Args:
-        picture: (H, W, 3) uint8.
+        picture: (H, W, 3) uint8, or what gives one.
         target: (h, w, 3) uint8; overwritten.
     """
-    height, width = picture.shape[:2]
+    height, width = _shape(picture)
     target_height, target_width = target.shape[:2]
     scale = min(target_height / height, target_width / width)
     new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
@@ -248,12 +251,18 @@ def letterbox_into(picture: NDArray[np.uint8], target: NDArray[np.uint8]) -> Let
     target[:top] = target[top + new_height :] = _PADDING_GREY
     target[top : top + new_height, :left] = target[top : top + new_height, left + new_width :] = _PADDING_GREY
     inner = target[top : top + new_height, left : left + new_width]
-    if (new_width, new_height) == (width, height):
-        inner[:] = picture
+    if isinstance(picture, np.ndarray):
+        inner[:] = scaled(picture, new_width, new_height)
     else:
-        interpolation = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
-        inner[:] = cv2.resize(picture, (new_width, new_height), interpolation=interpolation)
+        inner[:] = picture.scaled_bgr(new_width, new_height)
     return Letterbox(scale, left, top)
+
+
+def _shape(picture: NDArray[np.uint8] | Image) -> tuple[int, int]:
+    """Height and width."""
+    if isinstance(picture, np.ndarray):
+        return picture.shape[0], picture.shape[1]
+    return picture.height_px, picture.width_px
 
 
 def decode_predictions(
@@ -341,7 +350,7 @@ class YoloDetector:
         self._is_square = network.fixed_size is not None
         self._check_output()
 
-    def detect(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+    def detect(self, pictures: Sequence[NDArray[np.uint8] | Image]) -> list[Detections]:
         """Find the people on each picture; see `Detector.detect`."""
         found: list[Detections | None] = [None] * len(pictures)
         groups: dict[tuple[int, int], list[int]] = {}
@@ -352,14 +361,13 @@ class YoloDetector:
             letterboxes = [letterbox_into(pictures[i], canvas[n]) for n, i in enumerate(indices)]
             outputs = self._network.run(_to_input(canvas))
             for n, index in enumerate(indices):
-                shape = pictures[index].shape
-                found[index] = decode_predictions(outputs[n], letterboxes[n], (shape[0], shape[1]), self.card)
+                found[index] = decode_predictions(outputs[n], letterboxes[n], _shape(pictures[index]), self.card)
         return [each for each in found if each is not None]
 
-    def _input_shape(self, picture: NDArray[np.uint8]) -> tuple[int, int]:
+    def _input_shape(self, picture: NDArray[np.uint8] | Image) -> tuple[int, int]:
         if self._is_square:
             return self._input_size, self._input_size
-        height, width = picture.shape[:2]
+        height, width = _shape(picture)
         return input_shape(width, height, longer_px=self._input_size, stride=self.card.stride)
 
     def _check_output(self) -> None:
@@ -395,11 +403,12 @@ class _Network(Protocol):
 
 
 class _OnnxRuntimeNetwork:
-    def __init__(self, content: bytes, card: ModelCard, threads: int) -> None:
+    def __init__(self, content: bytes, card: ModelCard, threads: int, callers: int) -> None:
         import onnxruntime  # noqa: PLC0415  0.2 s and 40 MB that not every command needs
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or os.cpu_count() or 1
+        # Callers run beside each other, each on its own threads: a picture on one core costs less than on two.
+        options.intra_op_num_threads = max(1, (threads or os.cpu_count() or 1) // callers)
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         # Plans of memory are kept for every input shape: 50 MB for no speed.
@@ -455,7 +464,7 @@ def _fixed_size(shape: Sequence[Any], card: ModelCard) -> int | None:
 class _OpenVinoNetwork:
     runtime = "openvino/CPU"
 
-    def __init__(self, content: bytes, card: ModelCard, threads: int) -> None:
+    def __init__(self, content: bytes, card: ModelCard, threads: int, callers: int) -> None:
         try:
             import openvino  # noqa: PLC0415  optional
         except ImportError:
@@ -470,21 +479,31 @@ class _OpenVinoNetwork:
                 None if each.is_dynamic else each.get_length() for each in model.input(card.input_name).partial_shape
             ]
             self.fixed_size = _fixed_size(shape, card)
+            threads = threads or os.cpu_count() or 1
             self._compiled = core.compile_model(
-                model, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads or os.cpu_count() or 1}
+                model,
+                "CPU",
+                {"NUM_STREAMS": min(callers, threads), "INFERENCE_NUM_THREADS": threads}
+                if callers > 1
+                else {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads},
             )
         except RuntimeError as error:
             first_line = str(error).splitlines()[0][:200]
             raise ModelError(f"model {card.name!r}: OpenVINO cannot load it ({first_line}); it is refused") from None
         self._input_name = card.input_name
+        self._requests = threading.local()
 
     def run(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
-        result: NDArray[np.float32] = self._compiled({self._input_name: tensor})[0]
+        request = getattr(self._requests, "own", None)
+        if request is None:
+            # A request is for one thread at a time, and answers into memory of its own.
+            request = self._requests.own = self._compiled.create_infer_request()
+        result: NDArray[np.float32] = request.infer({self._input_name: tensor})[0].copy()
         return result
 
 
 def load_detector(
-    path: Path, *, runtime: Runtime = "onnxruntime", threads: int = 0, input_size: int = 640
+    path: Path, *, runtime: Runtime = "onnxruntime", threads: int = 0, input_size: int = 640, callers: int = 1
 ) -> YoloDetector:
     """Load a model folder after checking it; the bytes that were checked are the bytes that run.
 
@@ -492,6 +511,7 @@ def load_detector(
         path: folder with `model.onnx` and `model.json`.
         threads: of the runtime; 0 takes one per core.
         input_size: longer side of the network's input in pixels; ignored by models with a fixed size.
+        callers: how many threads will call `detect` at once; the runtime's threads are shared out among them.
 
     Raises:
         ModelError: anything about the folder is not as its `model.json` says.
@@ -512,8 +532,8 @@ def load_detector(
         )
     check_onnx(content, name=card.name)
     network: _Network = (
-        _OpenVinoNetwork(content, card, threads)
+        _OpenVinoNetwork(content, card, threads, callers)
         if runtime == "openvino"
-        else _OnnxRuntimeNetwork(content, card, threads)
+        else _OnnxRuntimeNetwork(content, card, threads, callers)
     )
     return YoloDetector(card, network, input_size=input_size)

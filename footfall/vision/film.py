@@ -26,7 +26,7 @@ def analyse_film(footage: Footage, camera: Camera, detector: Detector, *, uturn_
     analyser = CameraAnalyser(camera, run_id=footage.path.name, uturn_window_s=uturn_window_s)
     last: Analysis | None = None
     for frame in footage.frames():
-        (detections,) = detector.detect([frame.picture])
+        (detections,) = detector.detect([frame.image])
         if last is not None:
             yield last
         last = analyser.update(frame, detections)

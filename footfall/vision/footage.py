@@ -14,6 +14,7 @@ import numpy as np
 
 from footfall.domain import Frame
 from footfall.errors import NotFoundError, SourceError
+from footfall.vision.pixels import Converter, DecodedImage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -92,6 +93,7 @@ class Footage:
         native_s = 1 / self.native_fps
         last_s = -native_s
         next_due_s = 0.0
+        converter = Converter()
         for index, decoded in enumerate(self._decode()):
             self.counts.received += 1
             # Some films number frames badly or not at all: then they are evenly spaced.
@@ -110,7 +112,7 @@ class Footage:
             yield Frame(
                 camera_id=self.path.stem,
                 sequence=index,
-                picture=decoded.to_ndarray(format="bgr24").astype(np.uint8, copy=False),
+                image=DecodedImage(decoded, converter),
                 received_at=_FILM_START + timedelta(seconds=at_s),
                 received_s=at_s,
             )

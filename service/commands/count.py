@@ -285,7 +285,7 @@ def _count_live(
         ends_s = float("inf") if seconds is None else clock.monotonic() + seconds
         while not stop.is_set() and clock.monotonic() < ends_s:
             for scheduled in scheduler.next_batch(0.5):
-                (detections,) = detector.detect([scheduled.frame.picture])
+                (detections,) = detector.detect([scheduled.frame.image])
                 analysis = analyser.update(scheduled.frame, detections)
                 ledger.analyse()
                 tally.add(analysis)

@@ -24,9 +24,9 @@ def test_first_picture_comes_within_two_seconds(rtsp_server: Any, watch: Any, cl
     camera.wait_until(lambda: camera.slot.peek() is not None, 2.0, "first picture")
     frame = camera.slot.take()
     camera.slot.ledger.analyse()
-    picture = frame.to_picture()
+    picture = frame.image.bgr()
     assert picture.shape == (240, 320, 3)
-    assert (frame.width_px, frame.height_px) == (320, 240)
+    assert (frame.image.width_px, frame.image.height_px) == (320, 240)
     assert abs((datetime.now(UTC) - frame.received_at).total_seconds()) < 2.0
     assert abs(time.monotonic() - frame.received_s) < 2.0
     camera.wait_for_frames(10, 5.0)
@@ -38,7 +38,7 @@ def test_pictures_arrive_in_the_order_they_are_shown(rtsp_server: Any, watch: An
     numbers: list[int] = []
     while len(numbers) < 25:
         camera.wait_until(lambda: camera.slot.peek() is not None, 3.0, "next picture")
-        numbers.append(round(camera.slot.take().to_picture()[:32].mean() / 8))
+        numbers.append(round(camera.slot.take().image.bgr()[:32].mean() / 8))
         camera.slot.ledger.analyse()
     steps = [(after - before) % 30 for before, after in pairwise(numbers)]
     assert all(0 <= step <= 3 for step in steps), numbers
@@ -48,7 +48,7 @@ def test_mjpeg_over_http(watch: Any, http_camera: str) -> None:
     camera = watch(f"{http_camera}/mjpeg")
     camera.wait_for(CameraState.LIVE, 3.0)
     camera.wait_for_frames(5, 3.0)
-    assert camera.slot.peek().width_px == 160
+    assert camera.slot.peek().image.width_px == 160
 
 
 def test_hls_segments_are_played_at_the_rate_they_were_filmed_with(

@@ -21,6 +21,7 @@ from footfall.domain import (
     Crossing,
     Detections,
     DropReason,
+    Image,
     Line,
     ModelVersion,
     Record,
@@ -29,7 +30,9 @@ from footfall.domain import (
     ZoneVisit,
 )
 from footfall.stores.database import Database
+from footfall.vision.analysis import Analysis
 from footfall.vision.detector import load_detector
+from footfall.vision.pixels import DrawnImage
 from footfall.vision.view import LEARNING_ROWS
 from service.capture import CaptureSettings
 from service.clock import SystemClock
@@ -54,9 +57,9 @@ class Raising:
         self.version = ModelVersion("raising", "0" * 64, 0.25, "none")
         self.calls: list[int] = []
 
-    def detect(self, pictures: Sequence[np.ndarray]) -> list[Detections]:
+    def detect(self, pictures: Sequence[np.ndarray | Image]) -> list[Detections]:
         self.calls.append(len(pictures))
-        if any((picture == 255).all() for picture in pictures):
+        if any(((each if isinstance(each, np.ndarray) else each.bgr()) == 255).all() for each in pictures):
             raise RuntimeError("white")
         return [Detections(np.empty((0, 4), np.float32), np.empty(0, np.float32)) for _ in pictures]
 
@@ -64,7 +67,7 @@ class Raising:
 class Bench:
     """The parts around a pipeline, all real but the detector."""
 
-    def __init__(self, folder: Path, detector: object) -> None:
+    def __init__(self, folder: Path, detector: object, *, workers: int = 1, max_batch: int = 4) -> None:
         self.clock = SystemClock()
         self.metrics = Metrics()
         self.database = Database(f"sqlite:///{folder / 'test.db'}")
@@ -72,7 +75,7 @@ class Bench:
         self.live = LiveBoard(self.clock)
         self.bus = EventBus()
         self.recorder = Recorder(self.database, self.metrics, commit_interval_s=0.02, on_committed=self.bus.publish)
-        self.scheduler = Scheduler(max_batch=4, max_age_s=5.0, clock=self.clock)
+        self.scheduler = Scheduler(max_batch=max_batch, max_age_s=5.0, clock=self.clock)
         self.pipeline = Pipeline(
             scheduler=self.scheduler,
             detectors=Detectors(detector),  # type: ignore[arg-type]
@@ -83,6 +86,7 @@ class Bench:
             run_id="run",
             uturn_window_s=10.0,
             statistics_interval_s=1.0,
+            workers=workers,
         )
         self.slots: dict[str, NewestFrame] = {}
         self.recorder.start()
@@ -101,9 +105,14 @@ class Bench:
         slot = self.slots[camera_id]
         slot.ledger.receive()
         height, width = picture.shape[:2]
-        slot.put(
-            CapturedFrame(camera_id, sequence, self.clock.now(), self.clock.monotonic(), width, height, lambda: picture)
-        )
+
+        def draw() -> np.ndarray:
+            if (picture == 0).all():
+                raise RuntimeError("cannot be converted")
+            return picture
+
+        image = DrawnImage(width, height, draw)
+        slot.put(CapturedFrame(camera_id, sequence, self.clock.now(), self.clock.monotonic(), image))
 
     def walk_through(self, camera_id: str) -> float:
         """Send a person who walks to the right, at about 20 frames a second; returns how long it took."""
@@ -156,6 +165,74 @@ def test_a_picture_that_breaks_the_detector_harms_no_other_camera(bench: Callabl
     assert (a.analysed, c.analysed) == (5, 5)
     assert (b.analysed, b.dropped[DropReason.ERROR]) == (0, 5)
     assert all(each.is_balanced for each in (a, b, c))
+
+
+def test_a_picture_that_cannot_be_made_is_dropped_and_others_go_on(
+    bench: Callable[[object], Bench], figure_model: Path
+) -> None:
+    parts = bench(load_detector(figure_model, threads=1))
+    broken, healthy = (parts.add(Camera(id=name, url="film.mp4", target_fps=50)) for name in ("broken", "healthy"))
+    parts.send("broken", np.zeros_like(GREY))
+    parts.send("healthy", GREY)
+    wait_for(lambda: broken.counts().pending == healthy.counts().pending == 0)
+    assert (broken.counts().dropped[DropReason.ERROR], healthy.counts().analysed) == (1, 1)
+
+
+def test_several_threads_analyse_at_once_and_a_camera_stays_in_order(tmp_path: Path) -> None:
+    class Slow(Raising):
+        """Holds a picture until another thread brings one too."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.together = threading.Barrier(2)
+
+        def detect(self, pictures: Sequence[np.ndarray | Image]) -> list[Detections]:
+            self.together.wait(5)
+            return super().detect(pictures)
+
+    parts = Bench(tmp_path, Slow(), workers=2, max_batch=1)
+    ledgers = {name: parts.add(Camera(id=name, url="film.mp4", target_fps=1000)) for name in ("a", "b")}
+    seen: dict[str, list[int]] = {"a": [], "b": []}
+    publish = parts.live.publish
+
+    def note(analysis: Analysis) -> None:
+        seen[analysis.frame.camera_id].append(analysis.frame.sequence)
+        publish(analysis)
+
+    parts.live.publish = note  # type: ignore[method-assign]
+    for index in range(6):
+        for name in ledgers:
+            parts.send(name, GREY, sequence=index)
+        wait_for(lambda: all(ledger.counts().pending == 0 for ledger in ledgers.values()))
+    parts.stop()
+    assert seen == {"a": list(range(6)), "b": list(range(6))}
+
+
+def test_what_was_in_work_when_a_camera_went_dark_begins_nothing_new(tmp_path: Path) -> None:
+    class Held(Raising):
+        def __init__(self) -> None:
+            super().__init__()
+            self.entered, self.go_on = threading.Event(), threading.Event()
+
+        def detect(self, pictures: Sequence[np.ndarray | Image]) -> list[Detections]:
+            self.entered.set()
+            assert self.go_on.wait(5)
+            return super().detect(pictures)
+
+    detector = Held()
+    parts = Bench(tmp_path, detector)
+    camera = Camera(id="gate", url="film.mp4", target_fps=50, zones=(HALL,))
+    parts.metrics.add_camera(camera)
+    ledger = parts.add(camera)
+    parts.send("gate", GREY)
+    assert detector.entered.wait(5)
+    parts.pipeline.interrupt("gate")
+    detector.go_on.set()
+    wait_for(lambda: ledger.counts().pending == 0)
+    text = parts.metrics.render().decode()
+    parts.stop()
+    assert ledger.counts().dropped[DropReason.STOPPED] == 1
+    assert "footfall_zone_people{" not in text  # nobody watches: unknown, not zero
 
 
 def test_a_walk_becomes_a_committed_crossing_a_visit_coverage_and_a_view(

@@ -29,7 +29,7 @@ def test_pictures_come_when_they_are_due() -> None:
     assert [picture.position_s for picture, _ in received if picture] == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     first = received[0][0]
     assert first is not None
-    assert first.to_picture().shape == (120, 160, 3)
+    assert first.image.bgr().shape == (120, 160, 3)
     assert (source.codec, source.announced_fps, source.is_paced) == ("sim", 5.0, False)
 
 
@@ -96,8 +96,8 @@ def test_pictures_that_depend_on_others_are_drawn_at_once() -> None:
     with drawn.open(max_pixels=MAX_PIXELS) as source:
         pictures = source.pictures()
         shown = [picture for picture in (next(pictures) for _ in range(8)) if picture]
-    assert (shown[-1].to_picture() == shown[-2].to_picture()).all()
-    assert (shown[0].to_picture() != shown[1].to_picture()).any()
+    assert (shown[-1].image.bgr() == shown[-2].image.bgr()).all()
+    assert (shown[0].image.bgr() != shown[1].image.bgr()).any()
 
 
 def test_too_large_a_picture_is_refused() -> None:

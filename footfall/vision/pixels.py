@@ -1,0 +1,117 @@
+"""Pictures whose pixels are made when somebody asks: from a decoder's planes, or by drawing them; knows no stream."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+from av.video.reformatter import ColorRange, VideoReformatter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from av.video.frame import VideoFrame
+    from av.video.plane import VideoPlane
+    from numpy.typing import NDArray
+
+_LIMITED: Final = frozenset({ColorRange.UNSPECIFIED, ColorRange.MPEG})
+_ORDINARY: Final = frozenset({2, 5, 6})
+"""AVColorSpace of what is not said, and of BT.601, which swscale takes it for; `COLOR_YUV2BGR_I420` makes no other."""
+
+
+def scaled(picture: NDArray[np.uint8], width_px: int, height_px: int) -> NDArray[np.uint8]:
+    """Resize a picture or plane, (H, W[, 3]) uint8; the same when it has that size."""
+    height, width = picture.shape[:2]
+    if (width, height) == (width_px, height_px):
+        return picture
+    interpolation = cv2.INTER_AREA if width_px < 0.5 * width else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, (width_px, height_px), interpolation=interpolation), np.uint8)
+
+
+class Converter:
+    """Makes whole pictures of one source's frames: what swscale prepares for a picture size is kept for the next."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+        self._lock = threading.Lock()
+
+    def bgr(self, frame: VideoFrame) -> NDArray[np.uint8]:
+        """Return (H, W, 3) uint8."""
+        with self._lock:
+            converted = self._reformatter.reformat(frame, format="bgr24")
+        return np.asarray(converted.to_ndarray(), np.uint8)
+
+
+class DecodedImage:
+    """A decoded frame; see `footfall.domain.Image`. Holds the decoder's own planes, half of what BGR takes.
+
+    Args:
+        converter: of the frame's source.
+    """
+
+    def __init__(self, frame: VideoFrame, converter: Converter) -> None:
+        self.width_px, self.height_px = frame.width, frame.height
+        self._frame = frame
+        self._converter = converter
+        self._lock = threading.Lock()
+        self._bgr: NDArray[np.uint8] | None = None
+
+    def bgr(self) -> NDArray[np.uint8]:
+        """Return the whole picture, made once: (H, W, 3) uint8."""
+        with self._lock:
+            if self._bgr is None:
+                self._bgr = self._converter.bgr(self._frame)
+            return self._bgr
+
+    def scaled_bgr(self, width_px: int, height_px: int) -> NDArray[np.uint8]:
+        """Return it in another size; smaller ones are scaled before their colours are converted."""
+        frame = self._frame
+        if (
+            width_px >= self.width_px
+            or width_px % 2
+            or height_px % 2
+            or frame.format.name != "yuv420p"
+            or frame.color_range not in _LIMITED
+            or frame.colorspace not in _ORDINARY
+        ):
+            return scaled(self.bgr(), width_px, height_px)
+        # Luminance above, both colours below, as OpenCV wants I420.
+        planes = np.empty((height_px * 3 // 2, width_px), np.uint8)
+        planes[:height_px] = scaled(_plane(frame.planes[0]), width_px, height_px)
+        colours = planes[height_px:].reshape(2, height_px // 2, width_px // 2)
+        for index in (0, 1):
+            colours[index] = scaled(_plane(frame.planes[1 + index]), width_px // 2, height_px // 2)
+        return np.asarray(cv2.cvtColor(planes, cv2.COLOR_YUV2BGR_I420), np.uint8)
+
+
+class DrawnImage:
+    """A picture that is drawn when it is wanted; see `footfall.domain.Image`.
+
+    Args:
+        draw: gives (height_px, width_px, 3) uint8 BGR; called once at most, unless it raises.
+    """
+
+    def __init__(self, width_px: int, height_px: int, draw: Callable[[], NDArray[np.uint8]]) -> None:
+        self.width_px, self.height_px = width_px, height_px
+        self._draw = draw
+        self._lock = threading.Lock()
+        self._bgr: NDArray[np.uint8] | None = None
+
+    def bgr(self) -> NDArray[np.uint8]:
+        """Return the whole picture: (H, W, 3) uint8."""
+        with self._lock:
+            if self._bgr is None:
+                self._bgr = self._draw()
+            return self._bgr
+
+    def scaled_bgr(self, width_px: int, height_px: int) -> NDArray[np.uint8]:
+        """Return it in another size: (height_px, width_px, 3) uint8."""
+        return scaled(self.bgr(), width_px, height_px)
+
+
+def _plane(plane: VideoPlane) -> NDArray[np.uint8]:
+    """The pixels of an 8-bit plane where the decoder put them: (H, W) uint8, not to be written to."""
+    rows: NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    return rows[: plane.height, : plane.width]

@@ -1,0 +1,72 @@
+"""Pictures made when they are wanted: the short way to a small one shows what the long way shows."""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from footfall.vision.pixels import Converter, DecodedImage, DrawnImage, scaled
+
+
+def picture(width_px: int = 128, height_px: int = 96) -> NDArray[np.uint8]:
+    """Smooth colours with a bright box: what survives halved colour planes."""
+    y, x = np.mgrid[:height_px, :width_px].astype(np.float32)
+    colours = np.stack((40 + x, 200 - y, 60 + (x + y) / 2), axis=-1)
+    colours[30:60, 40:80] = (30, 60, 220)
+    return colours.clip(0, 255).astype(np.uint8)
+
+
+def decoded(form: str, *, colorspace: int = 2, color_range: int = 1, width_px: int = 128) -> DecodedImage:
+    frame = av.VideoFrame.from_ndarray(picture(width_px), format="bgr24").reformat(
+        format=form, dst_color_range=color_range
+    )
+    frame.colorspace, frame.color_range = colorspace, color_range
+    return DecodedImage(frame, Converter())
+
+
+@pytest.mark.parametrize(
+    ("image", "size_px"),
+    [
+        pytest.param(decoded("yuv420p"), (64, 48), id="half"),
+        pytest.param(decoded("yuv420p"), (42, 32), id="a third"),
+        pytest.param(decoded("yuv420p", width_px=120), (60, 48), id="planes with a margin"),
+        pytest.param(decoded("yuv420p", colorspace=1), (64, 48), id="BT.709"),
+        pytest.param(decoded("yuv420p"), (65, 49), id="odd"),
+        pytest.param(decoded("yuv420p"), (192, 144), id="larger"),
+        pytest.param(decoded("yuv420p"), (128, 96), id="as it is"),
+        pytest.param(decoded("yuvj420p", color_range=2), (64, 48), id="full range"),
+        pytest.param(decoded("nv12"), (64, 48), id="interleaved colours"),
+        pytest.param(decoded("yuv422p"), (64, 48), id="finer colours"),
+        pytest.param(decoded("gray"), (64, 48), id="no colours"),
+    ],
+)
+def test_a_scaled_picture_shows_what_the_whole_one_shows(image: DecodedImage, size_px: tuple[int, int]) -> None:
+    found = image.scaled_bgr(*size_px)
+    assert (found.shape, found.dtype) == ((size_px[1], size_px[0], 3), np.uint8)
+    difference = np.abs(found.astype(int) - scaled(image.bgr(), *size_px))
+    assert difference.mean() < 3
+    assert np.percentile(difference, 95) < 10  # colours are halved at other places: edges may differ
+
+
+def test_the_whole_picture_is_made_once_and_with_the_sources_colours() -> None:
+    image = decoded("yuv420p")
+    assert image.bgr() is image.bgr()
+    assert np.abs(image.bgr().astype(int) - picture()).mean() < 3
+    assert (image.width_px, image.height_px) == (128, 96)
+
+
+def test_a_drawn_picture_is_drawn_once_and_only_if_wanted() -> None:
+    drawn = 0
+
+    def draw() -> NDArray[np.uint8]:
+        nonlocal drawn
+        drawn += 1
+        return picture()
+
+    image = DrawnImage(128, 96, draw)
+    assert (image.width_px, image.height_px, drawn) == (128, 96, 0)
+    assert image.scaled_bgr(64, 48).shape == (48, 64, 3)
+    assert (image.bgr() == picture()).all()
+    assert drawn == 1
