@@ -7,6 +7,7 @@ import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -76,9 +77,11 @@ class Settings(BaseSettings):
     )
     commit_interval_s: float = Field(0.25, gt=0, le=1.0, description="Longest wait before records are committed.")
     statistics_interval_s: float = Field(
-        1.0, ge=1.0, le=3600, description="Least time between two statistics rows of a camera."
+        1.0, ge=0.1, le=3600, description="Least time between two statistics rows of a camera."
     )
-    statistics_retention_days: float = Field(60.0, gt=0, description="Statistics rows older than this are deleted.")
+    statistics_retention_days: float = Field(
+        4.0, ge=1, description="Statistics rows older than this are deleted; the monitor keeps what drift checks need."
+    )
     blobs: str | None = Field(
         None,
         description="Where sampled pictures are kept: a folder or s3://bucket/prefix; by default in the data folder.",
@@ -118,9 +121,40 @@ class Settings(BaseSettings):
     retrain_cooldown_h: float = Field(
         168.0, ge=0, le=8760, description="After a retraining none is started for so long, unless somebody insists."
     )
-    drift_learning_days: int = Field(
-        14, ge=3, le=60, description="What a camera shows for so many days after its view was accepted anew is usual."
+    timezone: str = Field("UTC", description="Of the site: by its hours and weekends drift compares like with like.")
+    drift_window_s: float = Field(
+        3600.0, ge=10, le=86400, description="Length of the windows that are checked for drift; divides a day."
     )
+    drift_alarms_a_day: float = Field(
+        0.02, gt=0, le=1, description="Episodes of drift that a camera may cause in a day without one: one in 50 days."
+    )
+    drift_learning_days: int = Field(
+        14, ge=1, le=60, description="So many days of a new camera are its reference; later ones when accepted."
+    )
+    drift_retention_days: float = Field(
+        60.0, ge=30, description="Verdicts on drift and what they rest on are deleted when older."
+    )
+    drift_batch_h: float = Field(
+        24.0, gt=0, le=720, description="Of a drifting camera pictures are drawn for labels so long: a whole day of it."
+    )
+    drift_batch_frames: int = Field(
+        300, ge=1, le=10_000, description="Pictures drawn in that time; as many as a retraining asks for."
+    )
+    drift_retrain: bool = Field(
+        True, description="Whether drift that harms asks for a retraining by itself; people and alerts may ask anyway."
+    )
+    drift_least_labels: int = Field(
+        300, ge=1, le=100_000, description="Without so many labelled frames of the drift, retraining teaches nothing."
+    )
+    drift_estimate_h: float = Field(
+        24.0, ge=0, le=720, description="Estimated precision counts as harm when under the target all this time."
+    )
+    drift_fleet_share: float = Field(
+        0.2, gt=0, le=1, description="So many cameras with one cause count as harm: it is the season, not a camera."
+    )
+    drift_fleet_h: float = Field(48.0, ge=0, le=720, description="For so long: shorter is weather.")
+    drift_report_days: float = Field(14.0, gt=0, description="Evidently's reports are deleted when older.")
+    drift_report_mb: float = Field(500.0, gt=0, description="Reports take no more room; the oldest go first.")
     monitor_host: str = Field("127.0.0.1", description="Address the monitor listens on; see FOOTFALL_HOST.")
     monitor_port: int = Field(8601, ge=0, le=65535, description="Port the monitor listens on; 0 picks a free one.")
     monitor_interval_s: float = Field(300.0, ge=1, le=86400, description="Time between two checks of the monitor.")
@@ -147,6 +181,22 @@ class Settings(BaseSettings):
                     "or FOOTFALL_API_TOKEN_FILE, or listen on 127.0.0.1"
                 )
         return self
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"{name!r} is no time zone; expected a name such as Europe/Berlin or UTC") from None
+        return name
+
+    @field_validator("drift_window_s")
+    @classmethod
+    def _whole_windows(cls, length_s: float) -> float:
+        if 86400 % length_s:
+            raise ValueError(f"{length_s:g} does not divide a day of 86400 s; expected for example 3600 or 1800")
+        return length_s
 
     @model_validator(mode="after")
     def _know_the_launcher(self) -> Self:

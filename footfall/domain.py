@@ -546,7 +546,7 @@ class DriftVerdict:
     Attributes:
         begin_at, end_at: the window; aware UTC.
         at: when it was judged; aware UTC.
-        rows: statistics rows in it.
+        rows: statistics rows that were looked at; of more than 400 as many, evenly taken.
         recent, calm_for, episode: what the tier of the next window depends on: whether each of the last eight windows
             that told something was unusual (oldest first), usual ones in a row, and episodes so far.
         features: statistic → how far; empty where nothing could be compared.
@@ -554,7 +554,7 @@ class DriftVerdict:
         evidence: statistics that belong to the cause, the leading one first.
         others: further causes that fit.
         note: one line for people: why it says nothing, or what it was compared with.
-        report_key: of the blob with Evidently's report; empty without one. `report_key + ".html"` and `".json"`.
+        report_key: of the blobs with Evidently's report, `report_key + ".html.gz"` and `".json"`; empty without one.
     """
 
     camera_id: str

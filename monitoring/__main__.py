@@ -18,7 +18,7 @@ EXIT_FAILED = 1
 EXIT_BAD_SETTINGS = 2
 
 app = typer.Typer(
-    help="Says how right a Footfall counts, from what people said of samples.",
+    help="Says how right a Footfall counts, and when its cameras drift from what they were.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -60,12 +60,16 @@ def check(
     data_dir: DataOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002  Typer's way
 ) -> None:
-    """Check once, keep the figures and print them; for cron, and for the curious."""
+    """Check once, keep the figures and what the newest windows tell, and print them; for cron, and for the curious."""
     from monitoring.wiring import Monitor  # noqa: PLC0415  heavy: not for `--help`
 
     monitor = Monitor(read_settings(data_dir=data_dir))
     try:
-        found = monitor.checker.check(datetime.now(UTC))
+        now = datetime.now(UTC)
+        found = monitor.checker.check(now)
+        drift = monitor.watch.check(now)
+        if monitor.asker is not None:
+            monitor.asker.consider(now)
     finally:
         monitor.close()
     if as_json:
@@ -85,7 +89,22 @@ def check(
             }
             for each in found
         ]
-        typer.echo(json.dumps(rows, indent=2))
+        windows = [
+            {
+                "camera": each.camera_id,
+                "begin": each.begin_at.isoformat(),
+                "end": each.end_at.isoformat(),
+                "state": each.state,
+                "tier": each.tier,
+                "ratio": each.ratio,
+                "cause": each.cause,
+                "evidence": each.evidence,
+                "compared_with": each.reference,
+                "note": each.note,
+            }
+            for each in drift
+        ]
+        typer.echo(json.dumps({"quality": rows, "drift": windows}, indent=2))
         return
     for each in found:
         place = " ".join(part for part in (each.scope, each.camera_id, each.line) if part)
@@ -94,6 +113,12 @@ def check(
         else:
             between = "" if each.lower is None else f" ({each.lower:.1%} to {each.upper:.1%})"
             typer.echo(f"{place}: {each.measure}: {each.value:.1%}{between}, n={each.n}")
+    for verdict in drift:
+        said = verdict.state if verdict.cause is None else f"{verdict.state}, {verdict.cause}"
+        if verdict.ratio is not None:
+            said += f", {verdict.ratio:.2f} of its threshold"
+        window = f"{verdict.begin_at:%Y-%m-%d %H:%M} to {verdict.end_at:%H:%M} UTC"
+        typer.echo(f"camera {verdict.camera_id}: {window}: {said} ({verdict.tier}; {verdict.note})")
 
 
 @app.command()

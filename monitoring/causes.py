@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _LEAST_RATE: Final = 0.6
 """Of the target rate; with less, tracks break for that reason."""
 _MOST_BROKEN: Final = 0.05
+_MOST_DEGRADED: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +30,29 @@ class StreamHealth:
         fps: pictures a second that came.
         target_fps: that should have come.
         broken_share: pictures that the decoder marked as broken; 0–1.
+        degraded_share: of the time, in which the camera was in the state `degraded`; 0–1.
     """
 
     fps: float | None = None
     target_fps: float | None = None
     broken_share: float | None = None
+    degraded_share: float | None = None
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, in words; empty when nothing is."""
+        if self.fps is not None and self.target_fps is not None and self.fps < _LEAST_RATE * self.target_fps:
+            return f"{self.fps:.1f} pictures a second, usual are {self.target_fps:.1f}"
+        if self.broken_share is not None and self.broken_share > _MOST_BROKEN:
+            return f"{self.broken_share:.0%} of the pictures are broken"
+        if self.degraded_share is not None and self.degraded_share > _MOST_DEGRADED:
+            return f"many broken pictures in {self.degraded_share:.0%} of the time"
+        return ""
 
     @property
     def is_faulty(self) -> bool:
         """Whether its pictures tell of the stream and not of the scene."""
-        is_slow = self.fps is not None and self.target_fps is not None and self.fps < _LEAST_RATE * self.target_fps
-        return is_slow or (self.broken_share is not None and self.broken_share > _MOST_BROKEN)
+        return self.problem != ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from monitoring.evidence import read_evidence
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable, Sequence
 
     from footfall.domain import QualityEstimate
     from footfall.stores.database import Database
@@ -31,6 +32,7 @@ class Checker:
         window: how old samples may be.
         least: verdicts, people or crossings from which on a figure is given.
         keep: how long estimates are kept.
+        also: what else is done at each turn, with its moment; what one of them raises keeps none of the others back.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Checker:
         window: timedelta,
         least: int,
         keep: timedelta,
+        also: Sequence[Callable[[datetime], object]] = (),
     ) -> None:
         self._database = database
         self._samples = samples
@@ -51,6 +54,7 @@ class Checker:
         self._window = window
         self._least = least
         self._keep = keep
+        self._also = also
 
     def check(self, now: datetime) -> list[QualityEstimate]:
         """Work out every figure as of `now` (aware UTC), keep and show them.
@@ -79,6 +83,13 @@ class Checker:
                 self.check(datetime.now(UTC))
             except StoreError as error:
                 _log.error("check failed", error=str(error), retry_in_s=interval_s)
+            for turn in self._also:
+                try:
+                    turn(datetime.now(UTC))
+                except StoreError as error:
+                    _log.error("a part of the check failed", error=str(error), retry_in_s=interval_s)
+                except Exception as error:  # noqa: BLE001  a fault of one must not end the others for ever
+                    _log.error("a part of the check failed", error=f"{type(error).__name__}: {error}"[:300])
             if stopping.wait(interval_s):
                 return
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 LEAST_ROWS: Final = 60
 """With fewer values nothing is said."""
-MOST_ROWS: Final = 5000
+MOST_VALUES: Final = 1000
+"""Of a reference, by rank: that many tell its distribution to a thousandth, and a fleet's references stay small."""
 _TAIL: Final = 0.005
 """Of a reference, as much at either end is cut off, and what is beyond it counts as being there: one odd frame must not
 stretch the scale, nor tell a drift by itself."""
@@ -59,16 +60,16 @@ def feature_reference(values: NDArray[np.floating]) -> FeatureReference | None:
     """Return what is usual; None with fewer than `LEAST_ROWS` finite values.
 
     Args:
-        values: (N,); NaN is passed over. More than `MOST_ROWS` are thinned evenly, in the order given.
+        values: (N,); NaN is passed over. Of more than `MOST_VALUES` as many are kept, evenly by rank.
     """
     found = np.asarray(values, np.float64)
     found = found[np.isfinite(found)]
     if len(found) < LEAST_ROWS:
         return None
-    if len(found) > MOST_ROWS:
-        found = found[np.linspace(0, len(found) - 1, MOST_ROWS).astype(np.int64)]
     lower, upper = (float(bound) for bound in np.quantile(found, (_TAIL, 1 - _TAIL)))
     cut = np.sort(np.clip(found, lower, upper))
+    if len(cut) > MOST_VALUES:
+        cut = cut[np.linspace(0, len(cut) - 1, MOST_VALUES).astype(np.int64)]
     mean = float(cut.mean())
     spread = max(float(cut.std()), _LEAST_SPREAD * abs(mean), 1e-6)
     return FeatureReference(cut, lower, upper, mean, spread)

@@ -21,19 +21,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from monitoring.distance import LEAST_ROWS, cut_window
-from monitoring.windows import column
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from footfall.domain import FrameStatistics
     from footfall.stores.blobs import BlobStore
     from monitoring.distance import FeatureReference
-    from monitoring.windows import Bucket
+    from monitoring.windows import Window
 
 Reason = Literal["alarm", "daily"]
 
@@ -125,7 +123,7 @@ class EvidenceWriter:
 
         if writer.is_due(camera_id, at, is_unusual=ratio > 1):
             reason = "alarm" if ratio > 1 else "daily"
-            writer.write(camera_id, reference.bucket, rows, reference.features, thresholds, at=at, reason=reason)
+            writer.write(window, reference.features, thresholds, reason=reason)
         ...
         writer.tidy(at)  # once a day
 
@@ -170,45 +168,47 @@ class EvidenceWriter:
 
     def write(
         self,
-        camera_id: str,
-        bucket: Bucket,
-        rows: Sequence[FrameStatistics],
+        window: Window,
         features: Mapping[str, FeatureReference],
         thresholds: Mapping[str, float],
         *,
-        at: datetime,
         reason: Reason,
+        against: str = "",
         cause: str | None = None,
     ) -> Evidence | None:
         """Write a report; None where no statistic can be compared, and then nothing is written.
 
         Args:
-            rows: of the window; a statistic with fewer than `LEAST_ROWS` values in it is left out, because one empty
-                column fails the whole report.
+            window: a statistic with fewer than `LEAST_ROWS` values in it is left out, because one empty column fails
+                the whole report.
             features: what is usual, by statistic: `Reference.features`.
             thresholds: by statistic; those without a reference here are left out.
-            at: end of the window; aware.
+            against: what it was compared with, for people.
             cause: the name that was given to it, shown beside the run.
 
         Raises:
             StoreError: the blobs cannot be written.
             OSError: the workspace cannot be written.
         """
-        windows = {name: cut_window(features[name], column(rows, name)) for name in thresholds if name in features}
+        camera_id, at = window.camera_id, window.end_at.astimezone(UTC)
+        windows = {
+            name: cut_window(features[name], window.columns[name])
+            for name in thresholds
+            if name in features and name in window.columns
+        }
         names = [name for name, values in windows.items() if len(values) >= LEAST_ROWS]
         if not names:
             return None
         pairs = {name: _as_evidently_divides(features[name], windows[name]) for name in names}
         about = {
             "camera": camera_id,
-            "bucket": f"{'weekend' if bucket.is_weekend else 'weekday'} {bucket.hour:02d} h",
+            "against": against,
             "reason": reason,
             "cause": cause or "none",
-            "rows": str(len(rows)),
+            "rows": str(window.rows),
             "in thousandths of the usual spread": ", ".join(name for name in names if pairs[name].is_rescaled)
             or "none",
         }
-        at = at.astimezone(UTC)
         run = _run(pairs, {name: thresholds[name] for name in names}, about, at)
         run_id = self._add_run(run)
         stem = f"{FOLDER}/{camera_id}/{at.strftime(_STAMP)}-{reason}{'' if run_id is None else f'-{run_id}'}"
@@ -346,7 +346,7 @@ def _run(pairs: Mapping[str, _Pair], thresholds: Mapping[str, float], about: dic
         for name, limit in thresholds.items()
     ]
     report = Report(items, tags=[about["camera"], about["reason"]])
-    return report.run(now, usual, timestamp=at, name=f"{about['camera']} {about['bucket']}", metadata=dict(about))
+    return report.run(now, usual, timestamp=at, name=f"{about['camera']} {at:%Y-%m-%d %H:%M}", metadata=dict(about))
 
 
 def _verdicts(said: Mapping[str, Any], thresholds: Mapping[str, float]) -> dict[str, FeatureVerdict]:

@@ -9,14 +9,14 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from footfall.domain import QualityMeasure, RetrainAnswer, RetrainOutcome
+from footfall.domain import DriftCause, DriftState, DriftTier, QualityMeasure, RetrainAnswer, RetrainOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from prometheus_client.core import Metric
 
-    from footfall.domain import QualityEstimate
+    from footfall.domain import DriftEpisode, DriftVerdict, QualityEstimate
 
 LABELS: Final = ("scope", "camera", "line", "model")
 ABOUT: Final[dict[QualityMeasure, str]] = {
@@ -77,6 +77,50 @@ class _Quality:
                 family = families.get(f"footfall_{estimate.measure}_{part}")
                 if family is not None and value is not None:
                     family.add_metric(labels, value)
+        yield from families.values()
+
+
+DRIFT_METRICS: Final = {
+    "footfall_drift_score": "Distance of the newest window from its reference, in the reference's own spread.",
+    "footfall_drift_threshold": "What the distance must pass to be more than this camera's usual variation.",
+    "footfall_drift_ratio": "Largest distance / threshold of a camera's statistics; above 1 it is unusual.",
+    "footfall_drift_tier": "1 for the tier that a camera is in: calm, watch, or investigate when it lasts.",
+    "footfall_drift_active": "1 while an episode is open, by what happened to the camera.",
+    "footfall_drift_last_window_timestamp_seconds": "End of the newest window that was judged; Unix time.",
+    "footfall_counts_valid": "0 while a camera looks elsewhere and its counts mean something else, otherwise 1.",
+}
+"""Name → meaning of every metric that is made from verdicts and episodes."""
+
+
+class _Drift:
+    """The newest verdicts as gauges; of a window that told nothing there is no score, never a 0."""
+
+    def __init__(self) -> None:
+        self.verdicts: Sequence[DriftVerdict] = ()
+        self.episodes: Mapping[str, DriftEpisode] = {}
+        self.cameras: Sequence[str] = ()
+
+    def collect(self) -> Iterator[Metric]:
+        labels = {"score": ["statistic"], "threshold": ["statistic"], "tier": ["tier"], "active": ["cause"]}
+        families = {
+            name: GaugeMetricFamily(name, about, labels=["camera", *labels.get(name.rpartition("_")[2], [])])
+            for name, about in DRIFT_METRICS.items()
+        }
+        for verdict in self.verdicts:
+            camera = verdict.camera_id
+            for name, drift in verdict.features.items():
+                families["footfall_drift_score"].add_metric([camera, name], drift.score)
+                families["footfall_drift_threshold"].add_metric([camera, name], drift.threshold)
+            if verdict.ratio is not None:
+                families["footfall_drift_ratio"].add_metric([camera], verdict.ratio)
+            for tier in get_args(DriftTier):
+                families["footfall_drift_tier"].add_metric([camera, tier], float(tier == verdict.tier))
+            families["footfall_drift_last_window_timestamp_seconds"].add_metric([camera], verdict.end_at.timestamp())
+        for camera, episode in self.episodes.items():
+            families["footfall_drift_active"].add_metric([camera, episode.cause], 1.0)
+        for camera in self.cameras:
+            of_it = self.episodes.get(camera)
+            families["footfall_counts_valid"].add_metric([camera], float(of_it is None or not of_it.invalidates))
         yield from families.values()
 
 
@@ -142,12 +186,49 @@ class MonitorMetrics:
             registry=self.registry,
         )
         self.show_retrains({})
+        self.drift_windows = Counter(
+            "footfall_drift_windows",
+            "Windows that this monitor judged, by what they told.",
+            ["state"],
+            registry=self.registry,
+        )
+        for state in get_args(DriftState):
+            self.drift_windows.labels(state)
+        self.drift_episodes = Counter(
+            "footfall_drift_episodes", "Episodes that this monitor opened.", ["cause"], registry=self.registry
+        )
+        for cause in get_args(DriftCause):
+            self.drift_episodes.labels(cause)
+        self.drift_check_failures = Counter(
+            "footfall_drift_check_failures", "Turns in which windows could not be judged.", registry=self.registry
+        )
+        self.drift_report_failures = Counter(
+            "footfall_drift_report_failures", "Reports of Evidently that could not be written.", registry=self.registry
+        )
+        self._drift = _Drift()
+        self.registry.register(self._drift)
         self._quality = _Quality()
         self.registry.register(self._quality)
 
     def show(self, estimates: Sequence[QualityEstimate]) -> None:
         """Show these in place of earlier ones."""
         self._quality.estimates = tuple(estimates)
+
+    def show_drift(
+        self, verdicts: Sequence[DriftVerdict], episodes: Mapping[str, DriftEpisode], cameras: Sequence[str]
+    ) -> None:
+        """Show these in place of earlier ones.
+
+        Args:
+            verdicts: the newest of each camera that has one.
+            episodes: the open one of each camera that has one.
+            cameras: those that are watched.
+        """
+        self._drift.verdicts, self._drift.episodes, self._drift.cameras = (
+            tuple(verdicts),
+            dict(episodes),
+            tuple(cameras),
+        )
 
     def show_retrains(self, counts: Mapping[str, int]) -> None:
         """Show how many requests there are of each outcome or state."""

@@ -50,18 +50,21 @@ def state_of(ratio: float | None, *, is_faulty: bool = False) -> DriftState:
     return "between" if ratio >= CLEAR_BELOW else "usual"
 
 
-def after(state: TierState, window: DriftState) -> TierState:
+def after(state: TierState, window: DriftState, *, at_once: bool = False) -> TierState:
     """Return where the camera is after one more window.
 
     It comes to `investigate` by three unusual windows in a row or six of the last eight, and leaves it after six usual
     ones in a row.
+
+    Args:
+        at_once: one unusual window is enough: its cause cannot wait.
     """
     if window in {"insufficient", "suppressed"}:
         return state
     most, of = OF_LAST
     recent = (*state.recent, window == "unusual")[-of:]
     calm_for = state.calm_for + 1 if window == "usual" else 0
-    lasts = all(recent[-CONSECUTIVE:]) and len(recent) >= CONSECUTIVE
+    lasts = (all(recent[-CONSECUTIVE:]) and len(recent) >= CONSECUTIVE) or (at_once and window == "unusual")
     if state.tier != "investigate" and (lasts or sum(recent) >= most):
         return TierState("investigate", recent, calm_for, state.episodes + 1)
     if state.tier == "investigate" and calm_for < CLEAR_AFTER:

@@ -1,29 +1,30 @@
-"""Which rows a camera is compared with: its own, at the same hour of like days, on days that were accepted."""
+"""A camera's statistics in a stretch of time, and what it is compared with; reads and writes bytes, but no store."""
 
 from __future__ import annotations
 
 import io
 import json
+import zipfile
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Final, Self
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
 from monitoring.distance import LEAST_ROWS, FeatureReference, distance, feature_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from zoneinfo import ZoneInfo
 
     from numpy.typing import NDArray
 
-    from footfall.domain import FrameStatistics
+    from footfall.domain import DriftReference, FrameStatistics
 
-LEAST_DAYS: Final = 3
-"""With fewer like days, they cannot be told apart from one odd day."""
-MOST_DAYS: Final = 28
-_ROWS_A_DAY: Final = 360
+MOST_ROWS: Final = 360
+"""Of a window: neighbouring rows say the same, so that a few are as good, and no window weighs more than another."""
+LEAST_GROUPS: Final = 3
+"""With fewer days (or cameras) they cannot be told apart from one odd day."""
 _SATURDAY: Final = 5
 
 
@@ -54,42 +55,37 @@ class Bucket:
         day = local + timedelta(hours=-near)
         return abs(near) <= 1 and (day.weekday() >= _SATURDAY) == self.is_weekend
 
+    def __str__(self) -> str:
+        return f"{'weekend' if self.is_weekend else 'weekday'}-{self.hour:02}h"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reference:
-    """What a camera usually looks like in a bucket; frozen, until somebody accepts newer days.
+class Window:
+    """What a camera's pictures looked like in a stretch of time.
 
     Attributes:
-        days: of the site's calendar, oldest first.
-        features: statistic → what is usual.
-        own: statistic → distances of each day from the others, for the threshold.
+        rows: statistics rows there were; `columns` hold at most `MOST_ROWS` of them, evenly taken.
+        fps: analyses a second while it was watched; None: it was not.
+        columns: statistic → (K,) float32, in order of time; NaN where a row has none.
     """
 
     camera_id: str
-    bucket: Bucket
-    days: tuple[date, ...]
-    features: Mapping[str, FeatureReference]
-    own: Mapping[str, tuple[float, ...]]
+    begin_at: datetime
+    end_at: datetime
+    rows: int
+    fps: float | None
+    columns: Mapping[str, NDArray[np.float32]]
 
     def to_bytes(self) -> bytes:
         """Return all of it, for a blob; no pickle is in it."""
-        file = io.BytesIO()
         about = {
             "camera": self.camera_id,
-            "is_weekend": self.bucket.is_weekend,
-            "hour": self.bucket.hour,
-            "days": [day.isoformat() for day in self.days],
-            "own": {name: list(values) for name, values in self.own.items()},
-            "features": {
-                name: [feature.lower, feature.upper, feature.mean, feature.spread]
-                for name, feature in self.features.items()
-            },
+            "begin": self.begin_at.isoformat(),
+            "end": self.end_at.isoformat(),
+            "rows": self.rows,
+            "fps": self.fps,
         }
-        arrays: dict[str, NDArray[np.float32]] = {
-            name: feature.values.astype(np.float32) for name, feature in self.features.items()
-        }
-        np.savez_compressed(file, allow_pickle=False, about=np.array(json.dumps(about)), **arrays)
-        return file.getvalue()
+        return _pack(about, self.columns)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
@@ -99,62 +95,125 @@ class Reference:
             ValueError: it is something else.
         """
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-                about = json.loads(str(stored["about"]))
-                features = {
-                    name: FeatureReference(stored[name].astype(np.float64), *numbers)
-                    for name, numbers in about["features"].items()
-                }
-            return cls(
-                about["camera"],
-                Bucket(about["is_weekend"], about["hour"]),
-                tuple(date.fromisoformat(day) for day in about["days"]),
-                features,
-                {name: tuple(values) for name, values in about["own"].items()},
-            )
-        except (OSError, KeyError, TypeError, ValueError) as error:
+            about, columns = _unpack(content)
+            begin, end = (datetime.fromisoformat(about[name]) for name in ("begin", "end"))
+            return cls(about["camera"], begin, end, about["rows"], about["fps"], columns)
+        except (OSError, EOFError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"no window of a camera ({type(error).__name__})") from None
+
+
+def window_of(
+    camera_id: str, begin_at: datetime, end_at: datetime, rows: Sequence[FrameStatistics], *, fps: float | None = None
+) -> Window:
+    """Return the window that these rows make, in order of time; N may be 0."""
+    kept: Sequence[FrameStatistics] = rows
+    if len(rows) > MOST_ROWS:
+        kept = [rows[place] for place in np.linspace(0, len(rows) - 1, MOST_ROWS).astype(np.int64)]
+    names = sorted({name for row in kept for name in row.values})
+    columns = {name: np.array([row.values.get(name, np.nan) for row in kept], np.float32) for name in names}
+    return Window(camera_id, begin_at, end_at, len(rows), fps, columns)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """What a camera usually looks like.
+
+    Attributes:
+        kind: whose windows these are.
+        groups: names of what they were put together from, oldest first: days, windows of a day, or cameras.
+        features: statistic → what is usual.
+        own: statistic → distances of each group from the others, for the threshold.
+        fps: usual analyses a second; None where it is not known.
+        stamp: what it was made for, so that it is known when it must be made anew.
+    """
+
+    camera_id: str
+    kind: DriftReference
+    groups: tuple[str, ...]
+    features: Mapping[str, FeatureReference]
+    own: Mapping[str, tuple[float, ...]]
+    fps: float | None = None
+    stamp: str = ""
+
+    def to_bytes(self) -> bytes:
+        """Return all of it, for a blob; no pickle is in it."""
+        about = {
+            "camera": self.camera_id,
+            "kind": self.kind,
+            "groups": self.groups,
+            "own": {name: list(values) for name, values in self.own.items()},
+            "features": {
+                name: [feature.lower, feature.upper, feature.mean, feature.spread]
+                for name, feature in self.features.items()
+            },
+            "fps": self.fps,
+            "stamp": self.stamp,
+        }
+        return _pack(about, {name: feature.values.astype(np.float32) for name, feature in self.features.items()})
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """Read what `to_bytes` wrote.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        try:
+            about, arrays = _unpack(content)
+            features = {
+                name: FeatureReference(arrays[name].astype(np.float64), *numbers)
+                for name, numbers in about["features"].items()
+            }
+            own = {name: tuple(values) for name, values in about["own"].items()}
+            groups = tuple(str(each) for each in about["groups"])
+            return cls(about["camera"], about["kind"], groups, features, own, about["fps"], about["stamp"])
+        except (OSError, EOFError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"no reference of a camera ({type(error).__name__})") from None
 
 
 def make_reference(
-    camera_id: str, bucket: Bucket, rows: Iterable[FrameStatistics], accepted: Iterable[date], zone: ZoneInfo
+    camera_id: str,
+    kind: DriftReference,
+    groups: Mapping[str, Sequence[Window]],
+    *,
+    least: int = LEAST_GROUPS,
+    stamp: str = "",
 ) -> Reference | None:
-    """Return the reference from the newest accepted days; None with fewer than `LEAST_DAYS` like days with rows.
+    """Return the reference that groups of windows make; None with fewer than `least` that have rows enough.
 
     Args:
-        rows: of this camera, in order of time; those of other hours and days are passed over.
-        accepted: days on which the camera was as it should be; at most the newest `MOST_DAYS` are used.
+        groups: name → windows, oldest first: days for a camera's own, windows of its first day, or cameras.
     """
-    newest = set(sorted(accepted)[-MOST_DAYS:])
-    by_day: dict[date, list[FrameStatistics]] = {}
-    for row in rows:
-        day = row.at.astimezone(zone).date()
-        if day in newest and bucket.holds(row.at, zone):
-            by_day.setdefault(day, []).append(row)
-    days = sorted(day for day, found in by_day.items() if len(found) >= LEAST_ROWS)
-    if len(days) < LEAST_DAYS:
+    told = {name: windows for name, windows in groups.items() if _rows_kept(windows) >= LEAST_ROWS}
+    if len(told) < least:
         return None
-    names = sorted({name for day in days for row in by_day[day] for name in row.values})
+    names = sorted({name for windows in told.values() for window in windows for name in window.columns})
     features, own = {}, {}
     for name in names:
-        values = {day: _thinned(column(by_day[day], name)) for day in days}
+        values = {group: _thinned(_column(windows, name)) for group, windows in told.items()}
         usual = feature_reference(np.concatenate(list(values.values())))
         if usual is None:
             continue
         features[name] = usual
         own[name] = tuple(_between(values))
-    return Reference(camera_id, bucket, tuple(days), features, own)
+    rates = [window.fps for windows in told.values() for window in windows if window.fps is not None]
+    fps = float(np.median(rates)) if rates else None
+    return Reference(camera_id, kind, tuple(told), features, own, fps, stamp)
 
 
-def column(rows: Sequence[FrameStatistics], name: str) -> NDArray[np.float64]:
-    """Values of one statistic, (N,); NaN where a row has none."""
-    return np.array([row.values.get(name, np.nan) for row in rows], np.float64)
+def _rows_kept(windows: Sequence[Window]) -> int:
+    return sum(min(window.rows, MOST_ROWS) for window in windows)
 
 
-def _between(values: Mapping[date, NDArray[np.float64]]) -> list[float]:
+def _column(windows: Sequence[Window], name: str) -> NDArray[np.float64]:
+    parts = [window.columns[name] for window in windows if name in window.columns]
+    return np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
+
+
+def _between(values: Mapping[str, NDArray[np.float64]]) -> list[float]:
     found = []
-    for day, mine in values.items():
-        others = feature_reference(np.concatenate([each for other, each in values.items() if other != day]))
+    for group, mine in values.items():
+        others = feature_reference(np.concatenate([each for other, each in values.items() if other != group]))
         far = None if others is None else distance(others, mine)
         if far is not None:
             found.append(far.score)
@@ -162,7 +221,19 @@ def _between(values: Mapping[date, NDArray[np.float64]]) -> list[float]:
 
 
 def _thinned(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Neighbouring rows say the same: a few of a day are as good, and no day weighs more than another."""
-    if len(values) <= _ROWS_A_DAY:
+    """No group weighs more than another."""
+    if len(values) <= MOST_ROWS:
         return values
-    return values[np.linspace(0, len(values) - 1, _ROWS_A_DAY).astype(np.int64)]
+    return values[np.linspace(0, len(values) - 1, MOST_ROWS).astype(np.int64)]
+
+
+def _pack(about: object, arrays: Mapping[str, NDArray[np.float32]]) -> bytes:
+    file = io.BytesIO()
+    np.savez_compressed(file, allow_pickle=False, about=np.array(json.dumps(about)), **dict(arrays))
+    return file.getvalue()
+
+
+def _unpack(content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in stored.files if name != "about"}
+        return json.loads(str(stored["about"])), arrays

@@ -11,26 +11,33 @@ import threading
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 import structlog
 import uvicorn
 
 from footfall.domain import RetrainRequest
-from footfall.errors import SettingsError, UnknownRecordError
+from footfall.errors import FootfallError, SettingsError, UnknownRecordError
 from footfall.stores.blobs import BlobStore
 from footfall.stores.database import Database
+from footfall.stores.drift import DriftStore
 from footfall.stores.quality import QualityStore
 from footfall.stores.retrains import RetrainStore
 from footfall.stores.samples import SampleStore
 from footfall.vision.detector import load_detector, read_card
 from footfall.vision.models import resolve_model
+from monitoring.asker import DriftAsker
 from monitoring.checker import Checker
 from monitoring.dispatcher import Dispatcher
+from monitoring.drift import EvidenceWriter, is_installed
 from monitoring.launchers.process import ProcessLauncher
 from monitoring.launchers.webhook import WebhookLauncher
 from monitoring.metrics import MonitorMetrics
+from monitoring.policy import PolicySettings
+from monitoring.references import References
 from monitoring.server import create_app
 from monitoring.teacher import Teacher
+from monitoring.watch import DriftWatch, WatchSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,19 +67,78 @@ class Monitor:
         self.teacher = None if settings.teacher_model is None else self._make_teacher(samples)
         self.retrains = RetrainStore(self.database)
         self.dispatcher = Dispatcher(self.retrains, _launcher(settings), self.metrics)
+        quality = QualityStore(self.database)
+        drift = DriftStore(self.database)
+        length = timedelta(seconds=settings.drift_window_s)
+        self.watch = DriftWatch(
+            self.database,
+            drift,
+            References(BlobStore(settings.blobs_place), length=length, zone=ZoneInfo(settings.timezone)),
+            self.metrics,
+            settings=WatchSettings(
+                length=length,
+                alarms_a_day=settings.drift_alarms_a_day,
+                learning=timedelta(days=settings.drift_learning_days),
+                batch=timedelta(hours=settings.drift_batch_h),
+                keep=timedelta(days=settings.drift_retention_days),
+            ),
+            evidence=self._evidence_writer(),
+        )
+        self.asker = self._make_asker(drift, quality, samples) if settings.drift_retrain else None
         self.checker = Checker(
             self.database,
             samples,
-            QualityStore(self.database),
+            quality,
             self.metrics,
             window=timedelta(days=settings.quality_window_days),
             least=settings.least_verdicts,
-            keep=timedelta(days=settings.statistics_retention_days),
+            keep=timedelta(days=settings.drift_retention_days),
+            also=(self.watch.turn,) if self.asker is None else (self.watch.turn, self.asker.consider),
         )
 
     def site(self) -> str:
         """Name of the site."""
         return self.database.setting("site") or "site"
+
+    def champion(self) -> str:
+        """First digits of the sha256 of the model in use; empty when it cannot be read."""
+        try:
+            return _champion(self._settings)
+        except FootfallError:
+            return ""
+
+    def _make_asker(self, drift: DriftStore, quality: QualityStore, samples: SampleStore) -> DriftAsker:
+        settings = self._settings
+        return DriftAsker(
+            self.database,
+            drift=drift,
+            quality=quality,
+            samples=samples,
+            retrains=self.retrains,
+            settings=PolicySettings(
+                target=settings.precision_target,
+                estimate_for=timedelta(hours=settings.drift_estimate_h),
+                fleet_share=settings.drift_fleet_share,
+                fleet_for=timedelta(hours=settings.drift_fleet_h),
+                least_labels=settings.drift_least_labels,
+            ),
+            site=self.site,
+            champion=self.champion,
+            cooldown=timedelta(hours=settings.retrain_cooldown_h),
+        )
+
+    def _evidence_writer(self) -> EvidenceWriter | None:
+        settings = self._settings
+        if not is_installed():
+            _log.info("no reports by Evidently: it comes with the extra, pip install footfall[monitor]")
+            return None
+        return EvidenceWriter(
+            BlobStore(settings.blobs_place),
+            settings.data_dir / "evidently",
+            site=self.site(),
+            keep=timedelta(days=settings.drift_report_days),
+            most_bytes=round(settings.drift_report_mb * 1e6),
+        )
 
     def _make_teacher(self, samples: SampleStore) -> Teacher:
         settings = self._settings
@@ -178,6 +244,10 @@ def _end_with_input(server: uvicorn.Server) -> None:
     server.should_exit = True
 
 
+def _champion(settings: Settings) -> str:
+    return read_card(resolve_model(settings.model, settings.models_dir)).sha256[:12]
+
+
 def ask(
     settings: Settings, *, reason: str, cameras: Sequence[str], is_forced: bool
 ) -> tuple[RetrainRequest, RetrainAnswer]:
@@ -193,13 +263,12 @@ def ask(
         for camera in cameras:
             if camera not in known:
                 raise UnknownRecordError(f"camera {camera!r}: is not there; nothing was asked")
-        champion = read_card(resolve_model(settings.model, settings.models_dir)).sha256[:12]
         wanted = RetrainRequest(
             id=uuid.uuid4().hex,
             site=database.setting("site") or "site",
             cause="asked",
             slice=",".join(sorted(set(cameras))),
-            champion=champion,
+            champion=_champion(settings),
             reason=reason[:500],
             source="command",
             asked_by=getpass.getuser()[:64],

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from footfall.domain import Camera, Detections, Record
     from footfall.vision.detector import Detector
+    from footfall.vision.view import View
     from service.clock import Clock
     from service.frames import FrameLedger
     from service.live import LiveBoard
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from service.recorder import Recorder
     from service.sampling import Sampler
     from service.scheduler import ScheduledFrame, Scheduler
+    from service.views import ViewKeeper
 
 _log = structlog.get_logger(__name__)
 _TICK_S: Final = 0.5
@@ -57,18 +59,25 @@ class Detectors:
 class _Watched:
     """One camera's analysis; used under the pipeline's lock only, but for the interruption."""
 
-    def __init__(self, camera: Camera, run_id: str, ledger: FrameLedger, uturn_window_s: float) -> None:
+    def __init__(
+        self, camera: Camera, run_id: str, ledger: FrameLedger, uturn_window_s: float, view: View | None
+    ) -> None:
         self.run_id = run_id
         self.ledger = ledger
         self.interrupted = False
         self.interrupted_s = float("-inf")
         self.part = 0
-        self.statistics = StatisticsMeter()
+        self.look_at(view)
         self.statistics_s = float("-inf")
         self.coverage = CoverageMeter(camera.id, longest_gap_s=1.0)
         self.coverage_s = float("-inf")
         self.uturn_window_s = uturn_window_s
         self.begin(camera)
+
+    def look_at(self, view: View | None) -> None:
+        """Measure against this view; None learns one."""
+        self.statistics = StatisticsMeter(view)
+        self.kept_view = view
 
     def begin(self, camera: Camera) -> None:
         """Start anew: nobody is known, and event ids cannot meet earlier ones."""
@@ -104,8 +113,10 @@ class Pipeline:
         statistics_interval_s: float,
         sampler: Sampler | None = None,
         workers: int = 1,
+        views: ViewKeeper | None = None,
     ) -> None:
         self._sampler = sampler
+        self._views = views
         self._scheduler = scheduler
         self._detectors = self._wanted = detectors
         self._recorder = recorder
@@ -157,15 +168,20 @@ class Pipeline:
 
     def watch(self, camera: Camera, ledger: FrameLedger) -> None:
         """Analyse a camera from now on, or go on with other lines, zones or rate."""
+        known = self._cameras.get(camera.id)
+        view = None
+        if self._views is not None and (known is None or known.camera.url != camera.url):
+            # Before the lock: reading it may take its time, and the others are analysed meanwhile.
+            view = self._views.view(camera)
         with self._lock:
             watched = self._cameras.get(camera.id)
             if watched is None:
-                self._cameras[camera.id] = _Watched(camera, self._run_id, ledger, self._uturn_window_s)
+                self._cameras[camera.id] = _Watched(camera, self._run_id, ledger, self._uturn_window_s, view)
                 return
             watched.ledger = ledger
             if watched.camera.url != camera.url:
                 # Another source shows another place: what the old one usually showed is no measure of it.
-                watched.statistics = StatisticsMeter()
+                watched.look_at(view)
             if (watched.camera.lines, watched.camera.zones, watched.camera.target_fps) != (
                 camera.lines,
                 camera.zones,
@@ -191,7 +207,9 @@ class Pipeline:
         with self._lock:
             watched = self._cameras.get(camera_id)
             if watched is not None:
-                watched.statistics.forget_view()
+                watched.look_at(None)
+                if self._views is not None:
+                    self._views.forget(watched.camera)
 
     def interrupt(self, camera_id: str) -> None:
         """The camera is not watched: open visits end where people were seen last; called from any thread."""
@@ -277,6 +295,10 @@ class Pipeline:
         if frame.received_s - watched.statistics_s >= self._statistics_interval_s:
             watched.statistics_s = frame.received_s
             row = watched.statistics.measure(frame, detections)
+            view = watched.statistics.view
+            if self._views is not None and view is not None and view is not watched.kept_view:
+                watched.kept_view = view
+                self._views.keep(watched.camera, view)
             self._metrics.set_statistics([row])
             records.append(row)
         watched.coverage.add(frame.received_at, frame.received_s)

@@ -24,7 +24,7 @@ from footfall.vision.privacy import pixelate_heads
 from service.clips import AROUND_S, MEDIA_TYPE, ClipError, ClipRecorder, starts_in_hour
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -52,6 +52,8 @@ _RECENT_S: Final = AROUND_S
 _DOUBT: Final = 0.15
 """A mean confidence this little above the threshold is worth a look."""
 _SHORT_S: Final = 1.0
+DRIFTED: Final = "drifted"
+"""Reason of targeted frames that were drawn because the camera is not as it was."""
 _AT_ONCE: Final = timedelta(seconds=2)
 """A clip that cannot begin so soon after its time is not made."""
 _QUEUE: Final = 32
@@ -244,16 +246,20 @@ class _CameraSampler:
         detections = analysis.detections
         sure = detections.scores >= detections.threshold
         place = self.frames.place("people" if sure.any() else "empty", self._rng)
-        if place is None or self.frames.slots == 0:
-            return
+        if place is not None and self.frames.slots:
+            self.frames.put(place, self.draft_frame(analysis))
+
+    def draft_frame(self, analysis: Analysis) -> _Draft:
+        """Return the frame as a sample, heads pixelated; after `observe`, which knows everybody on it."""
+        detections = analysis.detections
+        sure = detections.scores >= detections.threshold
         boxes = np.column_stack([detections.boxes_px[sure], detections.scores[sure]])
-        draft = _Draft(
+        return _Draft(
             taken_at=analysis.frame.received_at,
             stratum="people" if sure.any() else "empty",
             picture=pixelate_heads(analysis.frame.picture, self._everybody()),
             detail={"threshold": detections.threshold, "boxes": boxes.round(2).tolist()},
         )
-        self.frames.put(place, draft)
 
     def _everybody(self) -> NDArray[np.float32]:
         return np.vstack([boxes for _, boxes in self._recent]).astype(np.float32)
@@ -317,6 +323,29 @@ def _sheet(person: _Person, score: float, stratum: str, analysis: Analysis) -> _
 
 
 @dataclass(frozen=True, slots=True)
+class LabelBatch:
+    """Frames of a camera that are wanted for labels, because it drifts.
+
+    Attributes:
+        until: none is drawn from then on; aware UTC.
+        every: time between two of them.
+    """
+
+    until: datetime
+    every: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class _LabelFrame:
+    """One of them, ready to be written."""
+
+    camera_id: str
+    hour_at: datetime
+    model: str
+    draft: _Draft
+
+
+@dataclass(frozen=True, slots=True)
 class _Batch:
     """What one hour of one camera gave."""
 
@@ -353,7 +382,9 @@ class Sampler:
         self._model = model
         self._rng = rng
         self._cameras: dict[str, _CameraSampler] = {}
-        self._batches: queue.Queue[_Batch | _DoneClip | None] = queue.Queue(_QUEUE)
+        self._batches: queue.Queue[_Batch | _DoneClip | _LabelFrame | None] = queue.Queue(_QUEUE)
+        self._wanted: Mapping[str, LabelBatch] = {}
+        self._labelled_at: dict[str, datetime] = {}
         self._thread = threading.Thread(target=self._write_all, name="sampler", daemon=True)
 
     def start(self) -> None:
@@ -372,6 +403,10 @@ class Sampler:
             return False
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    def want(self, batches: Mapping[str, LabelBatch]) -> None:
+        """Draw frames for labels of these cameras, as far as they have leave, and of no others; from any thread."""
+        self._wanted = dict(batches)
 
     def observe(self, camera: Camera, analysis: Analysis) -> None:
         """Take in an analysed frame; nothing for a camera without leave. On the analysis thread."""
@@ -394,6 +429,19 @@ class Sampler:
             self._metrics.samples_dropped.labels("clip_cut").inc()
             _log.warning("a clip was left out", camera=camera.id, error=sampler.faults.pop())
         sampler.observe(analysis)
+        self._label(sampler, analysis)
+
+    def _label(self, sampler: _CameraSampler, analysis: Analysis) -> None:
+        """Hand over this frame for labels if one is due."""
+        wanted, at = self._wanted.get(sampler.camera_id), analysis.frame.received_at
+        last_at = self._labelled_at.get(sampler.camera_id)
+        if wanted is None or at >= wanted.until or (last_at is not None and at - last_at < wanted.every):
+            return
+        assert sampler.hour_at is not None
+        self._labelled_at[sampler.camera_id] = at
+        draft = sampler.draft_frame(analysis)
+        draft.reason = DRIFTED
+        self._submit(_LabelFrame(sampler.camera_id, sampler.hour_at, sampler.model, draft))
 
     def interrupt(self, camera_id: str) -> None:
         """The camera is not watched for a while: who was followed is not drawn."""
@@ -422,7 +470,7 @@ class Sampler:
         )
         self._submit(batch)
 
-    def _submit(self, work: _Batch | _DoneClip) -> None:
+    def _submit(self, work: _Batch | _DoneClip | _LabelFrame) -> None:
         try:
             self._batches.put_nowait(work)
         except queue.Full:
@@ -434,6 +482,8 @@ class Sampler:
             try:
                 if isinstance(batch, _DoneClip):
                     self._keep_clip(batch)
+                elif isinstance(batch, _LabelFrame):
+                    self._keep(batch, batch.draft, "frame", "targeted", None)
                 else:
                     self._write(batch)
             except (StoreError, OSError) as error:
@@ -467,7 +517,7 @@ class Sampler:
             self._keep(batch, draft, "track", "targeted", None)
 
     def _keep(
-        self, batch: _Batch, draft: _Draft, unit: SampleUnit, into: SampleQueue, probability: float | None
+        self, batch: _Batch | _LabelFrame, draft: _Draft, unit: SampleUnit, into: SampleQueue, probability: float | None
     ) -> None:
         encoded, jpeg = cv2.imencode(".jpg", draft.picture, _JPEG)
         if not encoded:

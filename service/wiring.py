@@ -16,6 +16,7 @@ import cv2
 import structlog
 
 from footfall import __version__
+from footfall.errors import StoreError
 from footfall.stores.blobs import BlobStore
 from footfall.stores.database import Database
 from footfall.stores.drift import DriftStore
@@ -34,8 +35,9 @@ from service.live import EventBus, LiveBoard
 from service.metrics import Metrics
 from service.pipeline import Detectors, Pipeline
 from service.recorder import Recorder
-from service.sampling import SampleKeeper, Sampler
+from service.sampling import LabelBatch, SampleKeeper, Sampler
 from service.scheduler import Scheduler
+from service.views import ViewKeeper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _HOUSEKEEPING_S: Final = 3600.0
+_FOLLOW_S: Final = 5.0
 _M_ARENA_MAX: Final = -8  # from glibc's malloc.h
 
 
@@ -99,6 +102,7 @@ class Service:
             model=lambda camera_id: self.pipeline.detectors.of(camera_id).version.sha256[:12],
             rng=random.Random(),  # noqa: S311  a draw, no secret
         )
+        self.views = ViewKeeper(blobs)
         self.keeper = SampleKeeper(samples, blobs, self.metrics, most_bytes=round(settings.samples_max_mb * 1e6))
         self.live = LiveBoard(clock)
         self.recorder = Recorder(
@@ -120,6 +124,7 @@ class Service:
             statistics_interval_s=settings.statistics_interval_s,
             sampler=self.sampler,
             workers=workers,
+            views=self.views,
         )
         self.fleet = Fleet(
             pipeline=self.pipeline,
@@ -155,16 +160,20 @@ class Service:
         self.server = ApiServer(create_app(self.services), host=settings.host, port=settings.port)
         self._stopped = threading.Event()
         self._housekeeper = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
+        self._drift = DriftStore(self.database)
+        self._follower = threading.Thread(target=self._follow_drift, name="drift", daemon=True)
 
     def start(self) -> None:
         """Start counting; the API is served by `run` or by `server.start`."""
         self.recorder.start()
         self.sampler.start()
+        self.views.start()
         self.pipeline.start()
         for camera in self.database.cameras():
             self.fleet.apply(camera)
             self._seed_today(camera)
         self._housekeeper.start()
+        self._follower.start()
         _log.info(
             "counting",
             page=self.server.url,
@@ -192,6 +201,7 @@ class Service:
         pipeline_ended = self.pipeline.stop(0.3 * timeout_s)
         committed = self.recorder.stop(0.2 * timeout_s)
         sampled = self.sampler.stop(0.1 * timeout_s)
+        self.views.stop(0.05 * timeout_s)
         self.server.stop(0.05 * timeout_s)
         self.database.close()
         if not (pipeline_ended and committed and sampled):
@@ -207,6 +217,21 @@ class Service:
             since=midnight, until=midnight + timedelta(days=1), bucket="day", camera_ids=[camera.id]
         ):
             self.live.seed(camera.id, row.line, in_=row.in_, out=row.out)
+
+    def _follow_drift(self) -> None:
+        """Draw frames for labels of the cameras that drift, as the monitor says."""
+        every = timedelta(hours=self.settings.drift_batch_h) / self.settings.drift_batch_frames
+        while True:
+            try:
+                episodes = self._drift.open_episodes().values()
+            except StoreError as error:
+                _log.error("it is not known which cameras drift", error=str(error), retry_in_s=_FOLLOW_S)
+            else:
+                self.sampler.want(
+                    {each.camera_id: LabelBatch(each.batch_until, every) for each in episodes if each.batch_until}
+                )
+            if self._stopped.wait(_FOLLOW_S):
+                return
 
     def _keep_house(self) -> None:
         while True:

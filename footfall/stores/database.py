@@ -572,13 +572,59 @@ class Database:
                 for row in connection.execute(query).mappings()
             ]
 
-    def statistics(self, camera_id: str, *, since: datetime, until: datetime) -> list[FrameStatistics]:
-        """Return a camera's statistics rows in [since, until), oldest first."""
+    def state_at(self, camera_id: str, at: datetime) -> CameraState | None:
+        """Return the state that a camera was in; None before its first one."""
+        columns = state_changes.c
+        query = (
+            sa.select(columns.state)
+            .where(columns.camera_id == camera_id, columns.at_us <= to_us(at))
+            .order_by(columns.at_us.desc(), columns.number.desc())
+            .limit(1)
+        )
+        with self.transaction() as connection:
+            state = connection.scalar(query)
+        return None if state is None else CameraState(state)
+
+    def watched(self, camera_id: str, *, since: datetime, until: datetime) -> tuple[float, int]:
+        """Return seconds watched and frames analysed in the minutes that begin in [since, until)."""
+        columns = coverage_minutes.c
+        query = sa.select(
+            sa.func.coalesce(sa.func.sum(columns.watched_s), 0.0), sa.func.coalesce(sa.func.sum(columns.analysed), 0)
+        ).where(columns.camera_id == camera_id, columns.minute_us >= to_us(since), columns.minute_us < to_us(until))
+        with self.transaction() as connection:
+            watched_s, analysed = connection.execute(query).one()
+        return float(watched_s), int(analysed)
+
+    def first_statistics_at(self, camera_id: str, *, since: datetime) -> datetime | None:
+        """Return when the oldest statistics row of a camera since then was measured; None without one."""
         columns = frame_statistics.c
+        query = sa.select(sa.func.min(columns.at_us)).where(
+            columns.camera_id == camera_id, columns.at_us >= to_us(since)
+        )
+        with self.transaction() as connection:
+            at_us = connection.scalar(query)
+        return None if at_us is None else from_us(at_us)
+
+    def statistics(
+        self, camera_id: str, *, since: datetime, until: datetime, most: int = MAX_ROWS
+    ) -> list[FrameStatistics]:
+        """Return a camera's statistics rows in [since, until), oldest first.
+
+        Args:
+            most: of more rows as many are returned, evenly taken.
+        """
+        columns = frame_statistics.c
+        is_asked = sa.and_(columns.camera_id == camera_id, columns.at_us >= to_us(since), columns.at_us < to_us(until))
+        place = sa.func.row_number().over(order_by=(columns.at_us, columns.number)) - 1
+        numbered = sa.select(columns.number, place.label("place")).where(is_asked).subquery()
+        with self.transaction() as connection:
+            count = connection.scalar(sa.select(sa.func.count()).where(is_asked)) or 0
+        step = max(1, -(-count // max(1, most)))
         query = (
             sa.select(frame_statistics)
-            .where(columns.camera_id == camera_id, columns.at_us >= to_us(since), columns.at_us < to_us(until))
-            .order_by(columns.at_us)
+            .join(numbered, numbered.c.number == columns.number)
+            .where(numbered.c.place % step == 0)
+            .order_by(columns.at_us, columns.number)
             .limit(MAX_ROWS)
         )
         with self.transaction() as connection:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from footfall.domain import QualityMeasure
     from footfall.stores.database import Database
 
 _HOUR_US: Final = 3_600_000_000
@@ -49,6 +50,22 @@ class QualityStore:
             sa.select(quality_estimates)
             .where(columns.at_us == last)
             .order_by(columns.measure, columns.scope, columns.camera_id, columns.line)
+        )
+        with self._database.transaction() as connection:
+            return [_estimate(row) for row in connection.execute(query).mappings()]
+
+    def history(self, measure: QualityMeasure, camera_id: str, *, since: datetime) -> list[QualityEstimate]:
+        """Return the hourly estimates of one measure of a camera, oldest first."""
+        columns = quality_estimates.c
+        query = (
+            sa.select(quality_estimates)
+            .where(
+                columns.measure == measure,
+                columns.scope == "camera",
+                columns.camera_id == camera_id,
+                columns.at_us >= to_us(since),
+            )
+            .order_by(columns.at_us)
         )
         with self._database.transaction() as connection:
             return [_estimate(row) for row in connection.execute(query).mappings()]

@@ -50,3 +50,14 @@ def test_of_each_hour_one_row_is_kept_and_old_ones_go(database: Database) -> Non
         store.put([dataclasses.replace(KNOWN, at=NOON + timedelta(minutes=minutes))])
     assert store.delete_before(NOON + timedelta(minutes=59)) == 1
     assert store.delete_before(NOON + timedelta(hours=2)) == 1
+
+
+def test_the_history_of_a_camera_is_told_hour_by_hour(database: Database) -> None:
+    store = QualityStore(database)
+    hours = [dataclasses.replace(KNOWN, at=NOON + timedelta(hours=hour), value=0.9 + hour / 100) for hour in range(3)]
+    store.put(
+        [*hours, dataclasses.replace(KNOWN, camera_id="hall"), dataclasses.replace(KNOWN, measure="recall_audited")]
+    )
+    assert store.history("precision_reviewed", "gate", since=NOON) == hours
+    assert store.history("precision_reviewed", "gate", since=NOON + timedelta(hours=2)) == hours[2:]
+    assert store.history("precision_reviewed", "nowhere", since=NOON) == []

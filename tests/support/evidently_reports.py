@@ -20,11 +20,10 @@ import numpy as np
 from scipy.signal import lfilter
 from support.served import ROOT
 
-from footfall.domain import FrameStatistics
 from footfall.stores.blobs import BlobStore
 from monitoring.distance import FeatureReference, feature_reference
 from monitoring.drift import EvidenceWriter
-from monitoring.windows import Bucket
+from monitoring.windows import Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 AT = datetime(2026, 1, 31, 13, tzinfo=UTC)
-BUCKET = Bucket(is_weekend=True, hour=12)
 SITE = "north-mall"
 ROWS = 360
 CAMERAS = ("gate", "hall", "stairs")
@@ -76,16 +74,9 @@ def references_of(camera: str) -> dict[str, FeatureReference]:
     }
 
 
-def rows_of(camera: str) -> list[FrameStatistics]:
-    columns = {name: now for name, (_, now) in statistics_of(camera).items()}
-    return [
-        FrameStatistics(
-            camera,
-            AT + timedelta(seconds=10 * (index - ROWS)),
-            {name: float(values[index]) for name, values in columns.items() if not np.isnan(values[index])},
-        )
-        for index in range(ROWS)
-    ]
+def window_of(camera: str, rows: int = ROWS) -> Window:
+    columns = {name: now[:rows].astype(np.float32) for name, (_, now) in statistics_of(camera).items()}
+    return Window(camera, AT - timedelta(hours=1), AT, rows, 5.0, columns)
 
 
 def thresholds_of(camera: str) -> Mapping[str, float]:
@@ -122,13 +113,11 @@ def main() -> None:
     written = {}
     for camera in CAMERAS:
         evidence = writer.write(
-            camera,
-            BUCKET,
-            rows_of(camera),
+            window_of(camera),
             references_of(camera),
             thresholds_of(camera),
-            at=AT,
             reason="alarm",
+            against="ten like days",
             cause="fog",
         )
         assert evidence is not None

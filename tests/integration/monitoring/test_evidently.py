@@ -18,13 +18,12 @@ from typing import Any
 import pytest
 from support.evidently_reports import (
     AT,
-    BUCKET,
     CAMERAS,
     SITE,
     references_of,
-    rows_of,
     statistics_of,
     thresholds_of,
+    window_of,
     written_by_itself,
 )
 
@@ -99,7 +98,7 @@ def test_the_ordinary_ui_opens_the_workspace(written: tuple[Path, dict[str, Any]
     gate = next(each for each in runs if each["metadata"]["camera"] == "gate")
     assert gate["tags"] == ["gate", "alarm"]
     assert datetime.fromisoformat(gate["timestamp"]) == AT
-    assert gate["metadata"]["bucket"] == "weekend 12 h"
+    assert gate["metadata"]["against"] == "ten like days"
     assert gate["metadata"]["cause"] == "fog"
     assert "saturation" in gate["metadata"]["in thousandths of the usual spread"]
 
@@ -111,11 +110,9 @@ def test_asking_whether_it_is_installed_imports_nothing() -> None:
 
 def test_what_cannot_be_compared_is_no_report(tmp_path: Path) -> None:
     writer = EvidenceWriter(BlobStore(str(tmp_path / "blobs")), tmp_path / "workspace", site=SITE)
-    rows = rows_of("gate")[:59]
-    assert (
-        writer.write("gate", BUCKET, rows, references_of("gate"), thresholds_of("gate"), at=AT, reason="daily") is None
-    )
-    assert writer.write("gate", BUCKET, rows_of("gate"), {}, thresholds_of("gate"), at=AT, reason="daily") is None
+    short = window_of("gate", 59)
+    assert writer.write(short, references_of("gate"), thresholds_of("gate"), reason="daily") is None
+    assert writer.write(window_of("gate"), {}, thresholds_of("gate"), reason="daily") is None
     assert list(tmp_path.iterdir()) == []
 
 

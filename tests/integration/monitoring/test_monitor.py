@@ -196,7 +196,7 @@ def test_the_command_checks_once_and_serves_until_it_is_stopped(tmp_path: Path) 
     once = subprocess.run(
         [*command, "check", "--json"], cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=60
     )
-    found = {(each["measure"], each["scope"]): each for each in json.loads(once.stdout)}
+    found = {(each["measure"], each["scope"]): each for each in json.loads(once.stdout)["quality"]}
     assert found["precision_reviewed", "camera"]["value"] == pytest.approx(0.95)
     said = subprocess.run([*command, "check"], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     assert "camera gate: precision_reviewed: 95.0% (" in said.stdout

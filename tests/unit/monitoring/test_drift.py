@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
-
 import numpy as np
 import pytest
 
-from footfall.domain import FrameStatistics
-from monitoring.distance import LEAST_ROWS, distance, feature_reference
+from monitoring.distance import LEAST_ROWS, MOST_VALUES, distance, feature_reference
 from monitoring.thresholds import LEAST_SCORE, threshold
 from monitoring.tiers import TierState, after, state_of
-from monitoring.windows import Bucket, Reference, make_reference
 
 RNG = np.random.Generator(np.random.PCG64(3))
 USUAL = RNG.normal(100, 10, 4000)
@@ -122,59 +117,16 @@ def test_episodes_are_counted() -> None:
     assert state.episodes == 2
 
 
-BERLIN = ZoneInfo("Europe/Berlin")
-MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=BERLIN)
+def test_what_cannot_wait_is_looked_into_after_one_window() -> None:
+    assert after(TierState(), "unusual", at_once=True).tier == "investigate"
+    assert after(TierState(), "usual", at_once=True).tier == "calm"
+    assert after(TierState(), "insufficient", at_once=True) == TierState()
 
 
-def rows(begin: datetime, *, level: float = 100.0, count: int = 360) -> list[FrameStatistics]:
-    noise = RNG.normal(level, 10, count)
-    return [
-        FrameStatistics("gate", begin + timedelta(seconds=10 * n), {"luminance": float(noise[n]), "noise": 2.0})
-        for n in range(count)
-    ]
-
-
-def fortnight() -> list[FrameStatistics]:
-    """Nine to ten of fourteen days; weekends are darker."""
-    days = [MONDAY + timedelta(days=n) for n in range(14)]
-    return [row for day in days for row in rows(day, level=60.0 if day.weekday() >= 5 else 100.0)]
-
-
-def test_hours_are_compared_with_the_same_hour_of_like_days_by_the_clock_on_the_wall() -> None:
-    weekday = Bucket.of(MONDAY, BERLIN)
-    assert weekday == Bucket(is_weekend=False, hour=9)
-    assert weekday.holds(MONDAY + timedelta(days=1, hours=1), BERLIN)
-    assert not weekday.holds(MONDAY + timedelta(days=1, hours=2), BERLIN)
-    assert not weekday.holds(MONDAY + timedelta(days=5), BERLIN)
-    summer = datetime(2026, 4, 1, 9, 30, tzinfo=BERLIN)
-    assert Bucket.of(summer.astimezone(UTC), BERLIN) == weekday
-    midnight = Bucket.of(datetime(2026, 3, 3, 0, 30, tzinfo=BERLIN), BERLIN)
-    assert midnight.holds(datetime(2026, 3, 2, 23, 30, tzinfo=BERLIN), BERLIN)
-    assert not midnight.holds(datetime(2026, 3, 7, 0, 30, tzinfo=BERLIN), BERLIN)
-
-
-def test_a_reference_is_of_accepted_like_days_and_knows_how_they_differ() -> None:
-    accepted = [(MONDAY + timedelta(days=n)).date() for n in range(12)]
-    reference = make_reference("gate", Bucket(is_weekend=False, hour=9), fortnight(), accepted, BERLIN)
-    assert reference is not None
-    assert [day.day for day in reference.days] == [2, 3, 4, 5, 6, 9, 10, 11, 12, 13]
-    assert reference.features["luminance"].mean == pytest.approx(100, abs=1)
-    assert len(reference.own["luminance"]) == 10
-    assert max(reference.own["luminance"]) < 0.3
-    assert make_reference("gate", Bucket(is_weekend=True, hour=9), fortnight(), accepted, BERLIN) is None  # two days
-    assert make_reference("gate", Bucket(is_weekend=False, hour=14), fortnight(), accepted, BERLIN) is None
-
-
-def test_a_reference_comes_back_from_bytes_as_it_was() -> None:
-    accepted = [(MONDAY + timedelta(days=n)).date() for n in range(14)]
-    made = make_reference("gate", Bucket(is_weekend=False, hour=9), fortnight(), accepted, BERLIN)
-    assert made is not None
-    read = Reference.from_bytes(made.to_bytes())
-    assert (read.camera_id, read.bucket, read.days, read.own) == (made.camera_id, made.bucket, made.days, made.own)
-    window = RNG.normal(115, 10, 360)
-    far, again = (distance(each.features["luminance"], window) for each in (made, read))
-    assert far is not None
-    assert again is not None
-    assert again.score == pytest.approx(far.score, abs=1e-4)
-    with pytest.raises(ValueError, match="no reference of a camera"):
-        Reference.from_bytes(b"something else")
+def test_a_reference_keeps_its_distribution_in_a_thousand_values() -> None:
+    many = feature_reference(RNG.normal(100, 10, 50_000))
+    assert many is not None
+    assert len(many.values) == MOST_VALUES
+    found = distance(many, RNG.normal(105, 10, 5000))
+    assert found is not None
+    assert found.score == pytest.approx(0.5, abs=0.05)

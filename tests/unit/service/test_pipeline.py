@@ -29,6 +29,7 @@ from footfall.domain import (
     Zone,
     ZoneVisit,
 )
+from footfall.stores.blobs import BlobStore
 from footfall.stores.database import Database
 from footfall.vision.analysis import Analysis
 from footfall.vision.detector import load_detector
@@ -43,6 +44,7 @@ from service.metrics import Metrics
 from service.pipeline import Detectors, Pipeline
 from service.recorder import Recorder
 from service.scheduler import Scheduler
+from service.views import ViewKeeper
 
 DOOR = Line("door", (0.5, 0.0), (0.5, 1.0))
 HALL = Zone("hall", ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)))
@@ -76,6 +78,8 @@ class Bench:
         self.bus = EventBus()
         self.recorder = Recorder(self.database, self.metrics, commit_interval_s=0.02, on_committed=self.bus.publish)
         self.scheduler = Scheduler(max_batch=max_batch, max_age_s=5.0, clock=self.clock)
+        self.views = ViewKeeper(BlobStore(str(folder / "blobs")))
+        self.views.start()
         self.pipeline = Pipeline(
             scheduler=self.scheduler,
             detectors=Detectors(detector),  # type: ignore[arg-type]
@@ -87,6 +91,7 @@ class Bench:
             uturn_window_s=10.0,
             statistics_interval_s=1.0,
             workers=workers,
+            views=self.views,
         )
         self.slots: dict[str, NewestFrame] = {}
         self.recorder.start()
@@ -126,6 +131,7 @@ class Bench:
     def stop(self) -> None:
         self.pipeline.stop(5)
         self.recorder.stop(5)
+        self.views.stop(5)
         self.database.close()
 
 
@@ -295,8 +301,8 @@ def test_canaries_are_seen_by_the_challenger_and_no_other_camera(bench: Callable
     assert (sum(champion.calls), sum(challenger.calls)) == (3, 1)
 
 
-def test_the_frozen_view_outlives_new_lines_but_no_acceptance_and_no_other_source(
-    bench: Callable[[object], Bench],
+def test_the_frozen_view_outlives_new_lines_and_a_restart_but_not_another_source(
+    bench: Callable[[object], Bench], tmp_path: Path
 ) -> None:
     parts = bench(Raising())
     parts.pipeline._statistics_interval_s = 0.0
@@ -325,6 +331,14 @@ def test_the_frozen_view_outlives_new_lines_but_no_acceptance_and_no_other_sourc
     assert [compares() for _ in range(LEARNING_ROWS + 1)] == [False] * LEARNING_ROWS + [True]
     parts.pipeline.watch(replace(camera, url="other.mp4"), ledger)
     assert not compares()
+    parts.pipeline.watch(camera, ledger)  # what it usually looks at was kept, also for the next start
+    wait_for(lambda: ViewKeeper(BlobStore(str(tmp_path / "blobs"))).view(camera) is not None)
+    parts.pipeline.watch(replace(camera, url="other.mp4"), ledger)
+    parts.pipeline.watch(camera, ledger)
+    assert compares()
+    parts.pipeline.forget_view("gate")  # somebody accepted what it shows now
+    assert not compares()
+    wait_for(lambda: ViewKeeper(BlobStore(str(tmp_path / "blobs"))).view(camera) is None)
 
 
 def test_a_film_runs_through_the_fleet_and_changes_without_a_reconnect(

@@ -23,7 +23,7 @@ from footfall.stores.samples import SampleStore
 from footfall.vision.analysis import Analysis
 from service.clips import starts_in_hour
 from service.metrics import Metrics
-from service.sampling import SampleKeeper, Sampler, chance, slots_in_hour
+from service.sampling import LabelBatch, SampleKeeper, Sampler, chance, slots_in_hour
 
 NINE = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -322,3 +322,33 @@ def test_what_two_models_found_is_told_apart(kept: Kept) -> None:
     frames = kept.store.populations("frame", since=NINE, until=NINE + DAY)
     counts = {model: sum(row.count for row in frames if row.model == model) for model in {row.model for row in frames}}
     assert counts == {"0123456789ab": 9, "ba9876543210": 15}
+
+
+def test_frames_of_a_drifting_camera_are_drawn_for_labels_at_their_pace_and_no_longer(kept: Kept) -> None:
+    sampler = kept.sampler()
+    sampler.start()
+    sampler.want({"gate": LabelBatch(NINE + timedelta(seconds=60), timedelta(seconds=10))})
+    for second in range(90):
+        sampler.observe(GATE, analysed(float(second), {1: 0.9}, weak=0.2))
+    sampler.want({})
+    sampler.observe(GATE, analysed(95.0, {1: 0.9}))
+    sampler.stop(5)
+    frames = kept.samples(unit="frame", queue="targeted")
+    assert [(each.taken_at - NINE).total_seconds() for each in frames] == [0, 10, 20, 30, 40, 50]
+    assert {(each.reason, each.probability) for each in frames} == {("drifted", None)}
+    assert frames[0].detail["boxes"] == [pytest.approx([*BOX, 0.9])]
+    picture = cv2.imdecode(np.frombuffer(kept.blobs.get(frames[0].blob_key), np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    head, body = picture[52:70, 105:135], picture[100:160, 105:135]
+    assert head.std() < 0.5 * body.std()  # pixelated
+
+
+def test_a_drifting_camera_without_leave_gives_no_frame(kept: Kept) -> None:
+    sampler = kept.sampler()
+    sampler.start()
+    sampler.want({"gate": LabelBatch(NINE + DAY, timedelta(seconds=1))})
+    for second in range(5):
+        sampler.observe(dataclasses.replace(GATE, sampling=None), analysed(float(second), {1: 0.9}))
+    sampler.stop(5)
+    assert kept.samples() == []
+    assert kept.files() == []

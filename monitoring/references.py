@@ -1,0 +1,202 @@
+"""Finds what a camera's window is compared with: like days of its own, its first day, or cameras like it; in blobs.
+
+A reference is put together from windows that were kept, once, and then stays as it is: with the camera's own days it
+advances only by what somebody accepts, or a slow drift would teach the monitor to sleep.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from footfall.errors import UnknownRecordError
+from monitoring.distance import distance, feature_reference
+from monitoring.windows import Bucket, Reference, Window, make_reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from zoneinfo import ZoneInfo
+
+    from footfall.domain import DriftAcceptance
+    from footfall.stores.blobs import BlobStore
+
+MOST_DAYS: Final = 28
+LEAST_FIRST: Final = 6
+"""Windows of a first day: with fewer nobody knows what a day brings."""
+_LIKE: Final = 5
+"""Cameras that a young one is compared with: those that look most like it."""
+_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Which windows of a camera show it as it should be: those in [begins_at, until_at), but for what is left out.
+
+    Attributes:
+        left_out: begin and end of what was unusual and was not accepted.
+    """
+
+    begins_at: datetime
+    until_at: datetime
+    left_out: tuple[tuple[datetime, datetime], ...] = ()
+
+    def holds(self, begin_at: datetime) -> bool:
+        """Whether the window that begins then is one of them."""
+        if not self.begins_at <= begin_at < self.until_at:
+            return False
+        return not any(since <= begin_at < until for since, until in self.left_out)
+
+
+def accepted_from(acceptances: Sequence[DriftAcceptance], left_out: Sequence[tuple[datetime, datetime]]) -> Accepted:
+    """Return what holds now.
+
+    Args:
+        acceptances: of one camera, newest first; at least one, of which one has a begin.
+
+    Raises:
+        ValueError: none has a begin.
+    """
+    begins = [each.begins_at for each in acceptances if each.begins_at is not None]
+    if not begins:
+        raise ValueError("acceptances of a camera: none tells from when on it is as it should be")
+    return Accepted(begins[0], acceptances[0].until_at, tuple(left_out))
+
+
+class References:
+    """Windows and references of cameras, as blobs.
+
+    Args:
+        length: of a window.
+        zone: of the site: its hours and weekends are what days have in common.
+    """
+
+    def __init__(self, blobs: BlobStore, *, length: timedelta, zone: ZoneInfo) -> None:
+        self._blobs = blobs
+        self._length = length
+        self._zone = zone
+
+    def keep(self, window: Window) -> None:
+        """Keep a window.
+
+        Raises:
+            StoreError: it could not be written.
+        """
+        self._blobs.put(_window_key(window.camera_id, window.begin_at), window.to_bytes())
+
+    def forget_before(self, at: datetime) -> int:
+        """Delete windows that began before; tells how many. References that were made of them stay."""
+        last = _window_key("any", at).rpartition("/")[2]
+        gone = [blob.key for blob in self._blobs.blobs("windows") if blob.key.rpartition("/")[2] < last]
+        return sum(self._blobs.delete(key) for key in gone)
+
+    def reference(self, window: Window, accepted: Accepted, others: Sequence[tuple[str, Accepted]]) -> Reference | None:
+        """Return what the window is compared with; None while nothing is known.
+
+        Args:
+            others: cameras of the site that are not in an episode, with what was accepted of them.
+
+        Raises:
+            StoreError: blobs cannot be read.
+        """
+        return self._own(window, accepted) or self._first_day(window, accepted) or self._fleet(window, others)
+
+    def _own(self, window: Window, accepted: Accepted) -> Reference | None:
+        bucket = Bucket.of(window.begin_at, self._zone)
+        key = f"references/{window.camera_id}/{bucket}.npz"
+        today = window.begin_at.astimezone(self._zone).date()
+        # While days are still being accepted, each adds to it; afterwards it is the same for ever.
+        made_on = "" if accepted.until_at <= window.begin_at else today.isoformat()
+        stamp = f"{accepted.begins_at.isoformat()} {accepted.until_at.isoformat()} {made_on}"
+        stored = self._stored(key)
+        if stored is not None and stored.stamp == stamp:
+            return stored
+        days: dict[str, list[Window]] = {}
+        day = min(today - _DAY, accepted.until_at.astimezone(self._zone).date())
+        first = accepted.begins_at.astimezone(self._zone).date()
+        while day >= first and len(days) < MOST_DAYS:
+            noon = datetime(day.year, day.month, day.day, bucket.hour, tzinfo=self._zone)
+            if Bucket.of(noon, self._zone).is_weekend == bucket.is_weekend:
+                found = list(self._around(window, noon.astimezone(UTC), accepted))
+                if found:
+                    days[day.isoformat()] = found
+            day -= _DAY
+        made = make_reference(window.camera_id, "own", dict(sorted(days.items())), stamp=stamp)
+        if made is not None:
+            self._blobs.put(key, made.to_bytes())
+        return made
+
+    def _around(self, window: Window, hour_at: datetime, accepted: Accepted) -> Iterator[Window]:
+        """Windows of an hour, of the one before and of the one after."""
+        # On the grid of the windows, whatever the hour of the zone is to it.
+        late = (window.begin_at - hour_at) % self._length
+        at, until = hour_at - timedelta(hours=1) + late, hour_at + timedelta(hours=2)
+        while at < until:
+            if accepted.holds(at) and at < window.begin_at:
+                found = self._window(window.camera_id, at)
+                if found is not None:
+                    yield found
+            at += self._length
+
+    def _first_day(self, window: Window, accepted: Accepted) -> Reference | None:
+        until = min(accepted.begins_at + _DAY, window.begin_at)
+        is_over = until < window.begin_at
+        key = f"references/{window.camera_id}/first-day.npz"
+        stamp = f"{accepted.begins_at.isoformat()} {until.isoformat() if is_over else ''}"
+        stored = self._stored(key) if is_over else None
+        if stored is not None and stored.stamp == stamp:
+            return stored
+        groups: dict[str, list[Window]] = {}
+        at = window.begin_at - ((window.begin_at - accepted.begins_at) // self._length) * self._length
+        # Of many short windows as many as a day has hours, evenly, and the newest ones before the day is over.
+        starts = [at + n * self._length for n in range(max(0, (until - at) // self._length))]
+        for start in starts[:: max(1, len(starts) // 24)] if is_over else starts[-24:]:
+            found = self._window(window.camera_id, start) if accepted.holds(start) else None
+            if found is not None:
+                groups[start.isoformat()] = [found]
+        made = make_reference(window.camera_id, "first-day", groups, least=LEAST_FIRST, stamp=stamp)
+        if made is not None and is_over:
+            self._blobs.put(key, made.to_bytes())
+        return made
+
+    def _fleet(self, window: Window, others: Sequence[tuple[str, Accepted]]) -> Reference | None:
+        """Cameras that look most like it, at the same time of today and of yesterday."""
+        known: dict[str, list[Window]] = {}
+        for camera_id, accepted in others:
+            at = (window.begin_at - self._length, window.begin_at, window.begin_at - _DAY)
+            found = [self._window(camera_id, each) for each in at if accepted.holds(each)]
+            windows = [each for each in found if each is not None]
+            if windows:
+                known[camera_id] = windows
+        near = sorted(known, key=lambda camera_id: _unlikeness(known[camera_id], window))[:_LIKE]
+        return make_reference(window.camera_id, "fleet", {name: known[name] for name in sorted(near)})
+
+    def _window(self, camera_id: str, begin_at: datetime) -> Window | None:
+        try:
+            return Window.from_bytes(self._blobs.get(_window_key(camera_id, begin_at)))
+        except (UnknownRecordError, ValueError):
+            return None
+
+    def _stored(self, key: str) -> Reference | None:
+        try:
+            return Reference.from_bytes(self._blobs.get(key))
+        except (UnknownRecordError, ValueError):
+            return None
+
+
+def _unlikeness(windows: Sequence[Window], young: Window) -> float:
+    """Mean distance over statistics, each capped: one that is far must not outweigh many that are near."""
+    scores = []
+    for name, mine in young.columns.items():
+        parts = [window.columns[name] for window in windows if name in window.columns]
+        usual = feature_reference(np.concatenate(parts)) if parts else None
+        far = None if usual is None else distance(usual, mine)
+        if far is not None:
+            scores.append(min(far.score, 3.0))
+    return float(np.mean(scores)) if scores else float("inf")
+
+
+def _window_key(camera_id: str, begin_at: datetime) -> str:
+    return f"windows/{camera_id}/{begin_at.astimezone(UTC):%Y%m%dT%H%M%S}.npz"
