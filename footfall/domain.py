@@ -307,11 +307,14 @@ class FrameStatistics:
         at: receive time; aware UTC.
         values: statistic → value; names are `footfall.vision.statistics.STATISTIC_NAMES`; a statistic that does not
             exist for this frame (confidence without a detection) is absent.
+        layout: where in the picture it is how bright and of which colour: twelve numbers that mean something together
+            only (`footfall.vision.statistics.colour_layout`); empty where none were measured.
     """
 
     camera_id: str
     at: datetime
     values: Mapping[str, float]
+    layout: tuple[float, ...] = ()
 
 
 Record = Crossing | ZoneVisit | Coverage | StateChange | FrameStatistics

@@ -16,9 +16,10 @@ from footfall.domain import CameraState, DriftAcceptance, DriftEpisode, DriftVer
 from monitoring.causes import StreamHealth, name_cause
 from monitoring.distance import LEAST_ROWS, distance
 from monitoring.references import Accepted, accepted_from
+from monitoring.separability import separability
 from monitoring.thresholds import threshold
 from monitoring.tiers import TierState, after, state_of
-from monitoring.windows import window_of
+from monitoring.windows import LAYOUT, window_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -266,6 +267,10 @@ class DriftWatch:
                 reference.own[name], features=len(reference.features), alarms_a_day=self._settings.alarms_a_day
             )
             drifts[name] = FeatureDrift(far.score, limit, far.shift, usual.mean, float(np.nanmean(values)))
+        apart = separability(reference.layout, window.layout)
+        if apart is not None:
+            limit = threshold(reference.own[LAYOUT], features=len(drifts) + 1, alarms_a_day=self._settings.alarms_a_day)
+            drifts[LAYOUT] = FeatureDrift(apart.distance, limit, apart.distance, 0.5, apart.auc)
         return drifts
 
     def _degraded_share(self, camera_id: str, begin: datetime, end: datetime) -> float:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import numpy as np
 
 from monitoring.distance import LEAST_ROWS, FeatureReference, distance, feature_reference
+from monitoring.separability import separability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +26,13 @@ MOST_ROWS: Final = 360
 """Of a window: neighbouring rows say the same, so that a few are as good, and no window weighs more than another."""
 LEAST_GROUPS: Final = 3
 """With fewer days (or cameras) they cannot be told apart from one odd day."""
+LAYOUT: Final = "layout"
 _SATURDAY: Final = 5
+_Number = TypeVar("_Number", np.float32, np.float64)
+
+
+def _no_layout() -> NDArray[np.float32]:
+    return np.empty((0, 0), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,7 @@ class Window:
         rows: statistics rows there were; `columns` hold at most `MOST_ROWS` of them, evenly taken.
         fps: analyses a second while it was watched; None: it was not.
         columns: statistic → (K,) float32, in order of time; NaN where a row has none.
+        layout: (K, D) float32; what only means something together; K is 0 where rows have none.
     """
 
     camera_id: str
@@ -75,6 +83,7 @@ class Window:
     rows: int
     fps: float | None
     columns: Mapping[str, NDArray[np.float32]]
+    layout: NDArray[np.float32] = field(default_factory=_no_layout)
 
     def to_bytes(self) -> bytes:
         """Return all of it, for a blob; no pickle is in it."""
@@ -85,7 +94,7 @@ class Window:
             "rows": self.rows,
             "fps": self.fps,
         }
-        return _pack(about, self.columns)
+        return _pack(about, {**self.columns, LAYOUT: self.layout})
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
@@ -96,8 +105,9 @@ class Window:
         """
         try:
             about, columns = _unpack(content)
+            layout = columns.pop(LAYOUT)
             begin, end = (datetime.fromisoformat(about[name]) for name in ("begin", "end"))
-            return cls(about["camera"], begin, end, about["rows"], about["fps"], columns)
+            return cls(about["camera"], begin, end, about["rows"], about["fps"], columns, layout)
         except (OSError, EOFError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"no window of a camera ({type(error).__name__})") from None
 
@@ -111,7 +121,11 @@ def window_of(
         kept = [rows[place] for place in np.linspace(0, len(rows) - 1, MOST_ROWS).astype(np.int64)]
     names = sorted({name for row in kept for name in row.values})
     columns = {name: np.array([row.values.get(name, np.nan) for row in kept], np.float32) for name in names}
-    return Window(camera_id, begin_at, end_at, len(rows), fps, columns)
+    layouts = [row.layout for row in kept if row.layout]
+    # Of one length: a window in which that changed has rows of two versions of the program.
+    alike = [each for each in layouts if len(each) == len(layouts[-1])]
+    layout = np.array(alike, np.float32) if alike else _no_layout()
+    return Window(camera_id, begin_at, end_at, len(rows), fps, columns, layout)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,7 +136,8 @@ class Reference:
         kind: whose windows these are.
         groups: names of what they were put together from, oldest first: days, windows of a day, or cameras.
         features: statistic → what is usual.
-        own: statistic → distances of each group from the others, for the threshold.
+        own: statistic (and `layout`) → distances of each group from the others, for the threshold.
+        layout: (K, D) float32, group by group; K may be 0.
         fps: usual analyses a second; None where it is not known.
         stamp: what it was made for, so that it is known when it must be made anew.
     """
@@ -134,6 +149,7 @@ class Reference:
     own: Mapping[str, tuple[float, ...]]
     fps: float | None = None
     stamp: str = ""
+    layout: NDArray[np.float32] = field(default_factory=_no_layout)
 
     def to_bytes(self) -> bytes:
         """Return all of it, for a blob; no pickle is in it."""
@@ -149,7 +165,8 @@ class Reference:
             "fps": self.fps,
             "stamp": self.stamp,
         }
-        return _pack(about, {name: feature.values.astype(np.float32) for name, feature in self.features.items()})
+        arrays = {name: feature.values.astype(np.float32) for name, feature in self.features.items()}
+        return _pack(about, {**arrays, LAYOUT: self.layout})
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
@@ -166,7 +183,8 @@ class Reference:
             }
             own = {name: tuple(values) for name, values in about["own"].items()}
             groups = tuple(str(each) for each in about["groups"])
-            return cls(about["camera"], about["kind"], groups, features, own, about["fps"], about["stamp"])
+            rest = about["fps"], about["stamp"], arrays[LAYOUT]
+            return cls(about["camera"], about["kind"], groups, features, own, *rest)
         except (OSError, EOFError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"no reference of a camera ({type(error).__name__})") from None
 
@@ -196,13 +214,27 @@ def make_reference(
             continue
         features[name] = usual
         own[name] = tuple(_between(values))
+    layouts = [_layout_of(windows) for windows in told.values()]
+    far = [
+        separability(np.concatenate([each for each in layouts if each is not mine]), mine)
+        for mine in layouts
+        if len(mine)
+    ]
+    own[LAYOUT] = tuple(each.distance for each in far if each is not None)
     rates = [window.fps for windows in told.values() for window in windows if window.fps is not None]
     fps = float(np.median(rates)) if rates else None
-    return Reference(camera_id, kind, tuple(told), features, own, fps, stamp)
+    return Reference(camera_id, kind, tuple(told), features, own, fps, stamp, _thinned(np.concatenate(layouts)))
 
 
 def _rows_kept(windows: Sequence[Window]) -> int:
     return sum(min(window.rows, MOST_ROWS) for window in windows)
+
+
+def _layout_of(windows: Sequence[Window]) -> NDArray[np.float32]:
+    parts = [window.layout for window in windows if len(window.layout)]
+    # Of the newest length, see `window_of`.
+    parts = [each for each in parts if each.shape[1] == parts[-1].shape[1]]
+    return _thinned(np.concatenate(parts)) if parts else _no_layout()
 
 
 def _column(windows: Sequence[Window], name: str) -> NDArray[np.float64]:
@@ -220,7 +252,7 @@ def _between(values: Mapping[str, NDArray[np.float64]]) -> list[float]:
     return found
 
 
-def _thinned(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _thinned(values: NDArray[_Number]) -> NDArray[_Number]:
     """No group weighs more than another."""
     if len(values) <= MOST_ROWS:
         return values

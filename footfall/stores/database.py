@@ -53,6 +53,8 @@ BUCKET_LENGTHS: Final[dict[Bucket, timedelta]] = {
     "day": timedelta(days=1),
 }
 MAX_ROWS: Final = 100_000
+_LAYOUT: Final = "layout"
+"""Of a statistics row: the one value that is a list."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE_US: Final = 60_000_000
 
@@ -331,7 +333,9 @@ class Database:
         else:
             connection.execute(
                 sa.insert(frame_statistics).values(
-                    camera_id=record.camera_id, at_us=to_us(record.at), values=dict(record.values)
+                    camera_id=record.camera_id,
+                    at_us=to_us(record.at),
+                    values={**record.values, **({_LAYOUT: list(record.layout)} if record.layout else {})},
                 )
             )
         return True
@@ -629,7 +633,12 @@ class Database:
         )
         with self.transaction() as connection:
             return [
-                FrameStatistics(row["camera_id"], from_us(row["at_us"]), row["values"])
+                FrameStatistics(
+                    row["camera_id"],
+                    from_us(row["at_us"]),
+                    {name: value for name, value in row["values"].items() if name != _LAYOUT},
+                    tuple(row["values"].get(_LAYOUT, ())),
+                )
                 for row in connection.execute(query).mappings()
             ]
 

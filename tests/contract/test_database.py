@@ -199,13 +199,39 @@ def test_events_of_a_time_and_camera(database: Database) -> None:
 
 def test_states_and_statistics_come_back_in_utc(database: Database) -> None:
     change = StateChange("gate", CameraState.STALLED, NOON, "no picture for 5 s")
-    row = FrameStatistics("gate", NOON, {"luminance": 101.5})
+    row = FrameStatistics("gate", NOON, {"luminance": 101.5}, (400.0, -3.25))
     database.store([change, row])
     until = NOON + timedelta(seconds=1)
     assert database.states("gate", since=NOON, until=until) == [change]
     assert database.statistics("gate", since=NOON, until=until) == [row]
     assert database.delete_statistics_before(until) == 1
     assert database.statistics("gate", since=NOON, until=until) == []
+
+
+def test_statistics_rows_are_thinned_evenly_and_the_first_is_found(database: Database) -> None:
+    rows = [FrameStatistics("gate", NOON + timedelta(seconds=n), {"noise": float(n)}) for n in range(10)]
+    others = [FrameStatistics("hall", NOON + timedelta(seconds=n), {"noise": -1.0}) for n in range(10)]
+    database.store([row for pair in zip(rows, others, strict=True) for row in pair])
+    until = NOON + timedelta(minutes=1)
+    assert database.statistics("gate", since=NOON, until=until, most=10) == rows
+    assert database.statistics("gate", since=NOON, until=until, most=4) == rows[::3]
+    assert database.statistics("gate", since=NOON, until=until, most=1) == rows[:1]
+    assert database.first_statistics_at("gate", since=NOON - timedelta(days=1)) == NOON
+    assert database.first_statistics_at("gate", since=NOON + timedelta(seconds=3)) == rows[3].at
+    assert database.first_statistics_at("nowhere", since=NOON) is None
+
+
+def test_what_a_camera_was_at_a_moment_and_how_long_it_was_watched(database: Database) -> None:
+    changes = [
+        StateChange("gate", state, NOON + timedelta(minutes=n))
+        for n, state in ((0, CameraState.LIVE), (2, CameraState.DEGRADED))
+    ]
+    database.store([*changes, *(Coverage("gate", NOON + timedelta(minutes=n), 30.0, 150) for n in range(3))])
+    assert database.state_at("gate", NOON - timedelta(seconds=1)) is None
+    assert database.state_at("gate", NOON + timedelta(minutes=1)) is CameraState.LIVE
+    assert database.state_at("gate", NOON + timedelta(minutes=2)) is CameraState.DEGRADED
+    assert database.watched("gate", since=NOON, until=NOON + timedelta(minutes=2)) == (60.0, 300)
+    assert database.watched("hall", since=NOON, until=NOON + timedelta(minutes=2)) == (0.0, 0)
 
 
 def test_times_without_a_zone_are_refused(database: Database) -> None:

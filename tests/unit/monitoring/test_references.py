@@ -29,7 +29,12 @@ def window(begin: datetime, *, camera: str = "gate", level: float = 100.0, rows:
         begin,
         begin + HOUR,
         [
-            FrameStatistics(camera, begin + timedelta(seconds=30 * n), {"luminance": float(noise[n]), "noise": 2.0})
+            FrameStatistics(
+                camera,
+                begin + timedelta(seconds=30 * n),
+                {"luminance": float(noise[n]), "noise": 2.0},
+                (float(noise[n]), 1.0, 2.0),
+            )
             for n in range(rows)
         ],
         fps=5.0,
@@ -70,6 +75,8 @@ def test_a_window_comes_back_from_bytes_as_it_was_and_keeps_so_many_rows() -> No
     read = Window.from_bytes(made.to_bytes())
     assert (read.camera_id, read.begin_at, read.end_at, read.rows, read.fps) == ("gate", MONDAY, MONDAY + HOUR, 1000, 5)
     assert np.array_equal(read.columns["luminance"], made.columns["luminance"])
+    assert np.array_equal(read.layout, made.layout)
+    assert read.layout.shape == (MOST_ROWS, 3)
     with pytest.raises(ValueError, match="no window of a camera"):
         Window.from_bytes(b"something else")
     with pytest.raises(ValueError, match="no reference of a camera"):
@@ -89,6 +96,8 @@ def test_a_reference_comes_back_from_bytes_as_it_was() -> None:
     read = Reference.from_bytes(made.to_bytes())
     assert (read.camera_id, read.kind, read.groups, read.fps, read.stamp) == ("gate", "own", tuple("0123"), 5.0, "x")
     assert read.own == made.own
+    assert len(read.own["layout"]) == 4
+    assert np.array_equal(read.layout, made.layout)
     far, again = (distance(each.features["luminance"], RNG.normal(115, 10, 360)) for each in (made, read))
     assert far is not None
     assert again is not None
