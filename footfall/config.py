@@ -43,7 +43,12 @@ class Settings(BaseSettings):
     api_token: SecretStr | None = Field(None, description="Token that API, pages and metrics ask for; ≥ 16 characters.")
     api_token_file: Path | None = Field(None, description="File that holds the token.")
     model: str | None = Field(
-        None, description="Model in use: a name in the models folder, a model folder or a bare YOLO .onnx file."
+        None,
+        description="Pins the model, whatever is promoted: a name in the models folder, a model folder or a bare YOLO "
+        ".onnx file.",
+    )
+    models_interval_s: float = Field(
+        5.0, ge=0.1, le=3600, description="Time between two looks at the registry for another model."
     )
     runtime: Literal["onnxruntime", "openvino"] = Field("onnxruntime", description="What runs the detector.")
     inference_threads: int = Field(

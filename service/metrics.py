@@ -178,7 +178,25 @@ class Metrics:
             "When that job last did its work; Unix time.",
             registry=registry,
         )
-        self.model = Info("footfall_model", "The detector in use.", registry=registry)
+        self.model = Info("footfall_model", "The detector in use; of all cameras but the canaries.", registry=registry)
+        self.model_follows = Gauge(
+            "footfall_model_follows_registry",
+            "1 when every model that the registry wants runs, or FOOTFALL_MODEL pins one; 0 when one was refused.",
+            registry=registry,
+        )
+        self.model_swaps = Counter(
+            "footfall_model_swaps", "Models that were to be used, by outcome.", ["outcome"], registry=registry
+        )
+        for outcome in ("swapped", "refused"):
+            self.model_swaps.labels(outcome)
+        self.model_lookup_failures = Counter(
+            "footfall_model_lookup_failures",
+            "Looks at the registry that failed; what runs goes on.",
+            registry=registry,
+        )
+        self.canary_cameras = Gauge(
+            "footfall_canary_cameras", "Cameras that the challenger looks at.", registry=registry
+        )
         self.build = Info("footfall_build", "This version of Footfall.", registry=registry)
 
     def add_camera(self, camera: Camera) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import random
 import signal
@@ -21,10 +22,10 @@ from footfall.stores.blobs import BlobStore
 from footfall.stores.database import Database
 from footfall.stores.drift import DriftStore
 from footfall.stores.quality import QualityStore
+from footfall.stores.registry import Registry
 from footfall.stores.retrains import RetrainStore
 from footfall.stores.samples import SampleStore
 from footfall.vision.detector import load_detector
-from footfall.vision.models import resolve_model
 from service.api.app import create_app
 from service.api.server import ApiServer
 from service.api.services import Services
@@ -33,8 +34,9 @@ from service.clock import SystemClock
 from service.fleet import Fleet
 from service.live import EventBus, LiveBoard
 from service.metrics import Metrics
-from service.pipeline import Detectors, Pipeline
+from service.pipeline import Pipeline
 from service.recorder import Recorder
+from service.rollout import Rollout
 from service.sampling import LabelBatch, SampleKeeper, Sampler
 from service.scheduler import Scheduler
 from service.views import ViewKeeper
@@ -77,13 +79,6 @@ class Service:
         self.settings = settings
         clock = SystemClock()
         workers = settings.inference_threads or os.cpu_count() or 1
-        self._detector = load_detector(
-            resolve_model(settings.model, settings.models_dir),
-            runtime=settings.runtime,
-            threads=workers,
-            input_size=settings.input_size,
-            callers=workers,
-        )
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self.database = Database(settings.sqlalchemy_url)
         self.database.migrate()
@@ -91,10 +86,25 @@ class Service:
             apply_site(self.database, site)
         self.metrics = Metrics()
         self.metrics.build.info({"version": __version__})
-        self.metrics.set_model(self._detector.version, self._detector.runtime)
         self.events = EventBus()
         samples = SampleStore(self.database)
         blobs = BlobStore(settings.blobs_place)
+        registry = Registry(self.database, blobs)
+        self.rollout = Rollout(
+            registry,
+            self.metrics,
+            models_dir=settings.models_dir,
+            pinned=settings.model,
+            load=functools.partial(
+                load_detector,
+                runtime=settings.runtime,
+                threads=workers,
+                input_size=settings.input_size,
+                callers=workers,
+            ),
+            slowest_s=settings.max_frame_age_s,
+        )
+        detectors = self.rollout.first()
         self.sampler = Sampler(
             samples,
             blobs,
@@ -114,7 +124,7 @@ class Service:
         scheduler = Scheduler(max_batch=settings.max_batch, max_age_s=settings.max_frame_age_s, clock=clock)
         self.pipeline = Pipeline(
             scheduler=scheduler,
-            detectors=Detectors(self._detector),
+            detectors=detectors,
             recorder=self.recorder,
             live=self.live,
             metrics=self.metrics,
@@ -156,12 +166,20 @@ class Service:
             quality=QualityStore(self.database),
             retrains=RetrainStore(self.database),
             drift=DriftStore(self.database),
+            registry=registry,
+            rollout=self.rollout,
         )
         self.server = ApiServer(create_app(self.services), host=settings.host, port=settings.port)
         self._stopped = threading.Event()
         self._housekeeper = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
         self._drift = DriftStore(self.database)
         self._follower = threading.Thread(target=self._follow_drift, name="drift", daemon=True)
+        self._swapper = threading.Thread(
+            target=self.rollout.run,
+            args=(self.pipeline, settings.models_interval_s, self._stopped),
+            name="rollout",
+            daemon=True,
+        )
 
     def start(self) -> None:
         """Start counting; the API is served by `run` or by `server.start`."""
@@ -174,12 +192,14 @@ class Service:
             self._seed_today(camera)
         self._housekeeper.start()
         self._follower.start()
+        self._swapper.start()
+        champion = self.pipeline.detectors.champion
         _log.info(
             "counting",
             page=self.server.url,
             cameras=len(self.fleet.cameras()),
-            model=self._detector.version.name,
-            runtime=self._detector.runtime,
+            model=champion.version.name,
+            runtime=champion.runtime,
         )
 
     def run(self) -> None:

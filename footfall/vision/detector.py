@@ -372,15 +372,20 @@ class YoloDetector:
 
     def _check_output(self) -> None:
         side = self._input_size if self._is_square else max(2 * self.card.stride, 64)
-        output = self._network.run(np.zeros((1, 3, side, side), dtype=np.float32))
-        rows = 4 + len(self.card.class_names)
-        if output.ndim != 3 or output.shape[0] != 1 or output.shape[1] != rows:
-            raise ModelError(
-                f"model {self.card.name!r}: output has shape {output.shape}, expected (1, {rows}, anchors): 4 box "
-                f"numbers and one score for each of the {len(self.card.class_names)} classes; the model is refused"
-            )
-        if not np.isfinite(output).all():
-            raise ModelError(f"model {self.card.name!r}: output holds NaN or infinity on a grey picture; it is refused")
+        # Two pictures: some broken weights give NaN only where something is to be seen.
+        noise = np.random.default_rng(0).random((1, 3, side, side), np.float32)
+        for what, tensor in (("black", np.zeros_like(noise)), ("noise", noise)):
+            output = self._network.run(tensor)
+            rows = 4 + len(self.card.class_names)
+            if output.ndim != 3 or output.shape[0] != 1 or output.shape[1] != rows:
+                raise ModelError(
+                    f"model {self.card.name!r}: output has shape {output.shape}, expected (1, {rows}, anchors): 4 box "
+                    f"numbers and one score for each of the {len(self.card.class_names)} classes; the model is refused"
+                )
+            if not np.isfinite(output).all():
+                raise ModelError(
+                    f"model {self.card.name!r}: output holds NaN or infinity on a picture of {what}; it is refused"
+                )
 
 
 def _to_input(canvas: NDArray[np.uint8]) -> NDArray[np.float32]:

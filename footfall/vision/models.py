@@ -18,7 +18,7 @@ from footfall.domain import ModelVersion
 from footfall.errors import ModelError
 from footfall.vision.detector import CARD_FILE, MODEL_FILE, ModelCard, check_onnx, load_detector, read_card, sha256_of
 
-IN_USE_FILE: Final = "in-use"
+_IN_USE_FILE: Final = "in-use"
 EMBEDDED: Final = "embedded"
 EMBEDDED_FOLDER: Final = Path(__file__).parents[1] / "models" / EMBEDDED
 _PERSON_NAMES: Final = frozenset({"person", "people", "pedestrian", "human", "head"})
@@ -122,35 +122,14 @@ def _version(folder: Path) -> ModelVersion | None:
     return ModelVersion(folder.name, card.sha256, card.threshold, card.licence, card.description)
 
 
-def use_model(name: str, models_dir: Path, *, embedded: Path = EMBEDDED_FOLDER) -> None:
-    """Make an imported model, or the embedded one, the one that serving takes at its next start.
-
-    Raises:
-        ModelError: there is no such model, or it cannot serve.
-    """
-    if name == EMBEDDED and embedded_model(embedded) is not None:
-        load_detector(embedded)
-        models_dir.mkdir(parents=True, exist_ok=True)
-    else:
-        known = [model.name for model in list_models(models_dir)]
-        if name not in known:
-            raise ModelError(
-                f"model {name!r}: is not among the imported models ({', '.join(known) or 'none'}); the model in use "
-                "stays"
-            )
-        load_detector(models_dir / name)
-    temporary = models_dir / f".{IN_USE_FILE}.{os.getpid()}"
-    temporary.write_text(name + "\n", encoding="utf-8")
-    temporary.replace(models_dir / IN_USE_FILE)
-
-
 def model_in_use(models_dir: Path, *, embedded: Path = EMBEDDED_FOLDER) -> str | None:
-    """Return the name chosen with `use_model`, else of the only imported model, else the embedded one.
+    """Return what serves where nothing was ever promoted: the only imported model, else the embedded one.
 
+    Footfall 0.1 before it had a registry kept what people had chosen in a file, which holds until there is a champion.
     None when several were imported and none was chosen, or when there is no model at all.
     """
     try:
-        return (models_dir / IN_USE_FILE).read_text(encoding="utf-8").strip() or None
+        return (models_dir / _IN_USE_FILE).read_text(encoding="utf-8").strip() or None
     except FileNotFoundError:
         names = [model.name for model in list_models(models_dir)]
         if not names and embedded_model(embedded) is not None:
@@ -173,7 +152,7 @@ def resolve_model(model: str | None, models_dir: Path, *, embedded: Path = EMBED
     known = ", ".join(each.name for each in list_models(models_dir))
     if chosen is None and known:
         raise ModelError(
-            f"no detector: several models were imported ({known}) and none was chosen; choose one with "
+            f"no detector: several models were imported ({known}) and none was promoted; choose one with "
             "`footfall models use NAME`, or name one with --model or FOOTFALL_MODEL"
         )
     if chosen is None:

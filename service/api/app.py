@@ -18,6 +18,7 @@ from service.api import (
     labelsets,
     live,
     login,
+    models,
     probes,
     quality,
     retrains,
@@ -82,6 +83,7 @@ def create_app(services: Services, *, now_s: Callable[[], float] = time.time) ->
         quality.router,
         retrains.router,
         drift.router,
+        models.router,
         system.router,
     ):
         app.include_router(router)

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from footfall.errors import StoreError, UnknownRecordError
+from footfall.errors import PromotionError, StoreError, UnknownRecordError
 from footfall.redaction import redact
 
 if TYPE_CHECKING:
@@ -115,6 +115,10 @@ def add_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(UnknownRecordError)
     async def _unknown(request: Request, error: UnknownRecordError) -> Response:
         return problem_response(404, str(error), request.url.path)
+
+    @app.exception_handler(PromotionError)
+    async def _promotion(request: Request, error: PromotionError) -> Response:
+        return problem_response(409, str(error), request.url.path)
 
     @app.exception_handler(StoreError)
     async def _store(request: Request, error: StoreError) -> Response:

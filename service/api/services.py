@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from footfall.stores.database import Database
     from footfall.stores.drift import DriftStore
     from footfall.stores.quality import QualityStore
+    from footfall.stores.registry import Registry
     from footfall.stores.retrains import RetrainStore
     from footfall.stores.samples import SampleStore
     from footfall.vision.detector import Detector
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from service.live import EventBus, LiveBoard
     from service.metrics import Metrics
     from service.recorder import Recorder
+    from service.rollout import Rollout
     from service.sampling import SampleKeeper
 
 
@@ -49,6 +51,8 @@ class Services:
     quality: "QualityStore"
     retrains: "RetrainStore"
     drift: "DriftStore"
+    registry: "Registry"
+    rollout: "Rollout"
     config_lock: threading.Lock = field(default_factory=threading.Lock)
     stopping: threading.Event = field(default_factory=threading.Event)
 

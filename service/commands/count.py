@@ -21,6 +21,7 @@ from footfall.config import CameraSettings, Settings, check_source_url, read_set
 from footfall.domain import Camera, CameraState, Line, Zone
 from footfall.errors import SettingsError
 from footfall.redaction import redact_url
+from service.commands.models import folder_in_use
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -132,12 +133,11 @@ def count(  # noqa: PLR0917  Typer's way
 ) -> None:
     """Count the people on a film as fast as it goes, or on a live source until Ctrl-C."""
     from footfall.vision.detector import load_detector  # noqa: PLC0415  heavy: not for `--help`
-    from footfall.vision.models import resolve_model  # noqa: PLC0415
 
     settings = read_settings(model=model)
     camera = make_camera(source, line or [], zone or [], fps)
     detector = load_detector(
-        resolve_model(settings.model, settings.models_dir),
+        folder_in_use(settings),
         runtime=settings.runtime,
         threads=settings.inference_threads,
         input_size=settings.input_size,

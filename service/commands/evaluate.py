@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from footfall.config import read_settings
+from service.commands.models import folder_in_use
 
 
 def evaluate(
@@ -25,12 +26,11 @@ def evaluate(
     from footfall.vision.detector import load_detector  # noqa: PLC0415  heavy: not for `--help`
     from footfall.vision.evaluation import read_sequence  # noqa: PLC0415
     from footfall.vision.film import evaluate_sequence  # noqa: PLC0415
-    from footfall.vision.models import resolve_model  # noqa: PLC0415
 
     settings = read_settings(model=model)
     sequence = read_sequence(folder)
     detector = load_detector(
-        resolve_model(settings.model, settings.models_dir),
+        folder_in_use(settings),
         runtime=settings.runtime,
         threads=settings.inference_threads,
         input_size=settings.input_size,

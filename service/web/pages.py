@@ -56,6 +56,10 @@ def add_pages(
     def review() -> HTMLResponse:
         return page("review.html", cameras=sorted(cameras(), key=lambda each: each.id))
 
+    @app.get("/models", include_in_schema=False)
+    def models() -> HTMLResponse:
+        return page("models.html", cameras=sorted(cameras(), key=lambda each: each.id))
+
     @app.get("/login", include_in_schema=False)
     def login() -> HTMLResponse:
         return page("login.html")

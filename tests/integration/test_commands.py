@@ -112,7 +112,7 @@ def test_count_on_a_live_camera_ends_with_ctrl_c(
         (("serve", "--config", "nothing.yaml"), 2, "nothing.yaml: cannot be read"),
         (("serve", "--host", "0.0.0.0"), 2, "no token is set"),
         (("evaluate", "."), 1, "has no video.mp4"),
-        (("models", "use", "nothing"), 1, "model 'nothing': is not among the imported models (none)"),
+        (("models", "use", "nothing"), 1, "model 'nothing': is not in the registry; known are: none"),
         (("models", "import", "nothing.onnx"), 1, "there is no such file"),
         (("nonsense",), 2, "No such command"),
     ],
@@ -126,19 +126,39 @@ def test_what_cannot_be_done_is_one_line_and_the_right_status(
     assert "Traceback" not in answer.stderr
 
 
-def test_models_are_imported_listed_and_used(figure_model: Path, tmp_path: Path) -> None:
-    for name in ("first", "second"):
-        assert footfall("models", "import", str(figure_model), "--name", name, folder=tmp_path).returncode == 0
-    assert footfall("models", "use", "second", folder=tmp_path).returncode == 0
-    models = json.loads(footfall("models", "list", "--json", folder=tmp_path).stdout)
-    assert [(model["name"], model["in_use"]) for model in models] == [
-        ("embedded", False),
-        ("first", False),
-        ("second", True),
-    ]
-    assert "* second" in footfall("models", "list", folder=tmp_path).stdout
-    assert footfall("models", "use", "embedded", folder=tmp_path).returncode == 0
-    assert "* embedded" in footfall("models", "list", folder=tmp_path).stdout
+def test_models_are_imported_listed_used_tried_out_and_rolled_back(figure_model: Path, tmp_path: Path) -> None:
+    from support.figures import write_figure_model
+
+    other = write_figure_model(tmp_path / "other", note="another one")
+
+    def models(*arguments: str, status: int = 0) -> str:
+        answer = footfall("models", *arguments, folder=tmp_path)
+        assert answer.returncode == status, answer.stderr
+        return answer.stdout + answer.stderr
+
+    assert "to serve with it: footfall models use first" in models("import", str(figure_model), "--name", "first")
+    models("import", str(other), "--name", "second")
+    assert "change 1: first (" in models("use", "first")
+    assert "second" in models("promote", "second", "--why", "sees more at night")
+    listed = json.loads(models("list", "--json"))
+    assert {each["name"]: (each["in_use"], each["alias"]) for each in listed} == {
+        "embedded": (False, ""),
+        "first": (False, "previous"),
+        "second": (True, "champion"),
+    }
+    assert "* second" in models("list")
+    assert "nothing was changed" in models("use", "second")
+    assert "camera 'moon': is not there" in models("canary", "first", "--camera", "moon", status=1)
+    assert "is tried out on no camera, only beside the champion" in models("canary", "first")
+    assert "first (" in models("canary", "--end")
+    assert "is the champion, back again, after second (" in models("rollback")
+    assert "no previous champion to go back to" in models("rollback", status=1)
+    assert "* first" in models("list")
+    assert "* embedded" in models("use", "embedded") + models("list")
+    log = models("log").splitlines()
+    assert [line.split()[0] for line in log] == ["6", "5", "4", "3", "2", "1"]
+    assert "sees more at night" in log[4]
+    assert [each["aliases"]["number"] for each in json.loads(models("log", "--limit", "2", "--json"))] == [6, 5]
 
 
 def test_a_site_is_checked_and_cameras_listed_and_exported_without_their_password(tmp_path: Path) -> None:

@@ -81,10 +81,14 @@ def write_film(
     return path
 
 
-def write_figure_model(folder: Path, *, class_names: tuple[str, ...] = ("person",)) -> Path:
-    """Write a model folder whose detector scores each cell by the share of red in a figure-sized window around it."""
+def write_figure_model(folder: Path, *, class_names: tuple[str, ...] = ("person",), note: str = "") -> Path:
+    """Write a model folder whose detector scores each cell by the share of red in a figure-sized window around it.
+
+    Another `note` makes another model of it, by its bytes, that sees the same.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     model = figure_network(rows=4 + len(class_names))
+    model.doc_string = note
     onnx.save(model, str(folder / MODEL_FILE))
     card = ModelCard(
         name=folder.name,

@@ -29,6 +29,7 @@ class Served:
 
     Args:
         cameras: as in a site file.
+        model: pins it; None: the registry is followed.
         command: `serve` or `up`.
         settings: FOOTFALL_* without the prefix.
     """
@@ -37,7 +38,7 @@ class Served:
         self,
         folder: Path,
         cameras: list[dict[str, Any]],
-        model: Path | str,
+        model: Path | str | None,
         *,
         command: str = "serve",
         **settings: object,
@@ -50,7 +51,7 @@ class Served:
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("FOOTFALL_")},
             "FOOTFALL_DATA_DIR": str(folder / "data"),
-            "FOOTFALL_MODEL": str(model),
+            **({} if model is None else {"FOOTFALL_MODEL": str(model)}),
             "FOOTFALL_PORT": "0",
             **{f"FOOTFALL_{name.upper()}": str(value) for name, value in settings.items()},
         }
@@ -100,6 +101,14 @@ class Served:
     def get(self, path: str) -> Any:
         """JSON of an API path."""
         return json.loads(self.get_text(path))
+
+    def post(self, path: str, **body: Any) -> Any:
+        """JSON that an API path answers."""
+        request = urllib.request.Request(
+            f"{self.url}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.loads(answer.read())
 
     def get_text(self, path: str) -> str:
         """Text of a path."""

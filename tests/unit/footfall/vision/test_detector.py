@@ -29,7 +29,7 @@ from footfall.vision.detector import (
     read_card,
     sha256_of,
 )
-from footfall.vision.models import import_model, list_models, model_in_use, resolve_model, use_model
+from footfall.vision.models import import_model, list_models, model_in_use, resolve_model
 
 
 def picture(*feet: tuple[float, float]) -> np.ndarray:
@@ -237,7 +237,7 @@ def test_a_bare_onnx_is_imported_listed_and_used(tmp_path: Path) -> None:
     assert model_in_use(models) == "yolo"  # the only one
     other = import_model(named_onnx(tmp_path / "other.onnx", {0: "person"}), models)
     assert model_in_use(models) is None
-    use_model("yolo", models)
+    (models / "in-use").write_text("yolo\n")  # as earlier versions did
     assert resolve_model(None, models) == folder
     assert resolve_model("other", models) == other
     assert sorted(entry.name for entry in models.iterdir()) == ["in-use", "other", "yolo"]
@@ -283,7 +283,7 @@ def test_the_embedded_model_serves_until_another_is_imported_and_can_be_chosen_a
     assert resolve_model(None, models, embedded=embedded) == embedded
     stronger = import_model(named_onnx(tmp_path / "stronger.onnx", {0: "person"}), models)
     assert resolve_model(None, models, embedded=embedded) == stronger
-    use_model("embedded", models, embedded=embedded)
+    (models / "in-use").write_text("embedded\n")
     assert model_in_use(models, embedded=embedded) == "embedded"
     assert resolve_model(None, models, embedded=embedded) == embedded
     assert [model.name for model in list_models(models)] == ["stronger"]
@@ -293,7 +293,7 @@ def test_of_several_imported_models_one_must_be_chosen(tmp_path: Path, embedded:
     models = tmp_path / "models"
     for name in ("one", "two"):
         import_model(named_onnx(tmp_path / f"{name}.onnx", {0: "person"}), models)
-    with pytest.raises(ModelError, match=r"several models were imported \(one, two\) and none was chosen"):
+    with pytest.raises(ModelError, match=r"several models were imported \(one, two\) and none was promoted"):
         resolve_model(None, models, embedded=embedded)
 
 

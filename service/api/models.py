@@ -1,0 +1,215 @@
+"""Which models there are and who serves; promoting one, trying one out, going back; who did what."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from footfall.domain import NAME_PATTERN, ModelAction, ModelChange, ModelOrigin, RegisteredModel
+from footfall.stores.registry import Outcome
+from service.api.problems import RESPONSES, invalid
+from service.api.services import Services, ServicesDep
+
+router = APIRouter(prefix="/api/v1/models", tags=["models"], responses=RESPONSES)
+
+
+class ModelEntry(BaseModel):
+    """A model that every program can get."""
+
+    sha256: str
+    name: str
+    origin: ModelOrigin
+    run: str = Field(description="The retraining that made it; empty for others.")
+    threshold: float
+    licence: str
+    description: str
+    card: dict[str, Any] = Field(description="The content of its `model.json`.")
+    gates: dict[str, Any] | None = Field(description="What its gates found; null: it went through none.")
+    rejected: bool = Field(description="Its gates said no: it is promoted only with `force`.")
+    size_bytes: int
+    added_at: datetime
+    added_by: str
+    refused_at: datetime | None = Field(description="When a service could not use it.")
+    refusal: str
+
+    @classmethod
+    def of(cls, model: RegisteredModel) -> "ModelEntry":
+        """Return the answer for a model."""
+        return cls(
+            sha256=model.sha256,
+            name=model.name,
+            origin=model.origin,
+            run=model.run,
+            threshold=float(model.card.get("threshold", 0.25)),
+            licence=str(model.card.get("licence", "unknown")),
+            description=str(model.card.get("description", "")),
+            card=dict(model.card),
+            gates=None if model.gates is None else dict(model.gates),
+            rejected=model.is_rejected,
+            size_bytes=model.size_bytes,
+            added_at=model.added_at,
+            added_by=model.added_by,
+            refused_at=model.refused_at,
+            refusal=model.refusal,
+        )
+
+
+class ChangeAnswer(BaseModel):
+    """One entry of the promotion log; digests of models, null for nobody."""
+
+    number: int
+    at: datetime
+    actor: str
+    action: ModelAction
+    before: str | None = Field(description="The model that had the place.")
+    model: str | None = Field(description="The model that has it now.")
+    why: str
+    gates_digest: str = Field(description="Of the gate report of that time; empty without one.")
+    champion: str | None
+    challenger: str | None
+    previous: str | None
+    canaries: list[str]
+    outcome: Outcome | None = Field(None, description="What became of asking just now.")
+
+    @classmethod
+    def of(cls, change: ModelChange, outcome: Outcome | None = None) -> "ChangeAnswer":
+        """Return the answer for a change."""
+        aliases = change.aliases
+        return cls(
+            number=aliases.number,
+            at=change.at,
+            actor=change.actor,
+            action=change.action,
+            before=change.before,
+            model=change.model,
+            why=change.why,
+            gates_digest=change.gates_digest,
+            champion=aliases.champion,
+            challenger=aliases.challenger,
+            previous=aliases.previous,
+            canaries=list(aliases.canaries),
+            outcome=outcome,
+        )
+
+
+class RunningAnswer(BaseModel):
+    """What this service runs; digests."""
+
+    pinned: str | None = Field(description="FOOTFALL_MODEL, which wins over the registry; null without it.")
+    champion: str
+    challenger: str | None
+    canaries: list[str]
+    follows: bool = Field(description="Whether everything that the registry wants runs here.")
+
+
+class ModelsAnswer(BaseModel):
+    """The registry and what is made of it."""
+
+    number: int = Field(description="Of the newest change; send it as `seen` with the next one.")
+    champion: str | None
+    challenger: str | None
+    previous: str | None
+    canaries: list[str]
+    running: RunningAnswer
+    models: list[ModelEntry]
+    log: list[ChangeAnswer] = Field(description="Newest first.")
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    by: str = Field(min_length=1, max_length=64, pattern=r"^\S(.*\S)?$", description="Who wants it, for the log.")
+    why: str = Field(min_length=3, max_length=500, description="For people, one line.")
+    seen: int | None = Field(
+        None, ge=0, description="Number of the newest change that you know of; if there is a newer one: 409."
+    )
+
+
+class NewPromotion(_Asked):
+    """Which model is to be the champion."""
+
+    model: str = Field(min_length=1, max_length=64, description="Name, or first digits of its sha256.")
+    force: bool = Field(False, description="Also if its gates have rejected it.")
+
+
+class NewCanary(NewPromotion):
+    """Which model is tried out, and where."""
+
+    cameras: list[Annotated[str, Field(pattern=NAME_PATTERN)]] = Field(
+        default_factory=list, max_length=1000, description="Cameras that it looks at; empty: none yet."
+    )
+
+
+class NewWithdrawal(_Asked):
+    """That the challenger is tried out no more."""
+
+
+class NewRollback(_Asked):
+    """That the last step is taken back."""
+
+
+@router.get("", summary="Models, who serves, and the log")
+def list_models(services: ServicesDep, limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> ModelsAnswer:
+    """Return every model, the aliases, what runs here, and the newest `limit` changes."""
+    aliases = services.registry.aliases()
+    running = services.rollout.status
+    return ModelsAnswer(
+        number=aliases.number,
+        champion=aliases.champion,
+        challenger=aliases.challenger,
+        previous=aliases.previous,
+        canaries=list(aliases.canaries),
+        running=RunningAnswer(
+            pinned=running.pinned,
+            champion=running.champion,
+            challenger=running.challenger,
+            canaries=list(running.canaries),
+            follows=running.follows,
+        ),
+        models=[ModelEntry.of(each) for each in services.registry.models()],
+        log=[ChangeAnswer.of(each) for each in services.registry.log(limit=limit)],
+    )
+
+
+@router.post("/promote", summary="Make a model the champion")
+def promote_model(wanted: NewPromotion, services: ServicesDep) -> ChangeAnswer:
+    """Services swap within `FOOTFALL_MODELS_INTERVAL_S`, between two batches; asking again changes nothing."""
+    model = services.registry.find(wanted.model)
+    return ChangeAnswer.of(
+        *services.registry.promote(model.sha256, **_who(wanted), seen=wanted.seen, is_forced=wanted.force)
+    )
+
+
+@router.post("/canary", summary="Try a model out on some cameras")
+def try_model_out(wanted: NewCanary, services: ServicesDep) -> ChangeAnswer:
+    """The challenger looks at these cameras, the champion at the others."""
+    _check_cameras(services, wanted.cameras)
+    model = services.registry.find(wanted.model)
+    return ChangeAnswer.of(
+        *services.registry.try_out(
+            model.sha256, wanted.cameras, **_who(wanted), seen=wanted.seen, is_forced=wanted.force
+        )
+    )
+
+
+@router.post("/withdraw", summary="Try the challenger out no more")
+def withdraw_model(wanted: NewWithdrawal, services: ServicesDep) -> ChangeAnswer:
+    """The champion looks at every camera again."""
+    return ChangeAnswer.of(*services.registry.withdraw(**_who(wanted), seen=wanted.seen))
+
+
+@router.post("/rollback", summary="Take the last step back")
+def roll_back(wanted: NewRollback, services: ServicesDep) -> ChangeAnswer:
+    """A challenger with canaries is withdrawn; else the previous champion serves again. One step only."""
+    return ChangeAnswer.of(*services.registry.rollback(**_who(wanted), seen=wanted.seen))
+
+
+def _who(wanted: _Asked) -> dict[str, Any]:
+    return {"actor": wanted.by, "why": wanted.why, "at": datetime.now(UTC)}
+
+
+def _check_cameras(services: Services, cameras: list[str]) -> None:
+    unknown = sorted(set(cameras) - {camera.id for camera in services.database.cameras()})
+    if unknown:
+        raise invalid("cameras", f"{unknown[0]!r} is no camera of this site; nothing was changed")

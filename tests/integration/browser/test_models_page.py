@@ -1,0 +1,150 @@
+"""The models page in Chromium: who serves and is tried out side by side; promoting, trying out and going back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from integration.browser.conftest import Site
+from playwright.sync_api import Page, expect
+from support.registered import model_folder
+
+from footfall.domain import Camera, RegisteredModel
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+BY: dict[str, Any] = {"actor": "ana", "why": "to begin with", "at": NOON}
+GATES = {
+    "gates": [
+        {"name": "G1 frozen test", "passed": True, "detail": "F1 +0.8 points, lower end +0.2"},
+        {"name": "G5 latency", "passed": False, "detail": "p95 212 ms, budget 200 ms"},
+    ]
+}
+
+
+@pytest.fixture
+def add(site: Site, tmp_path: Path) -> Callable[..., RegisteredModel]:
+    def add(name: str, **about: Any) -> RegisteredModel:
+        content = hashlib.sha256(name.encode()).digest() * 50_000
+        folder = model_folder(tmp_path / "made", name, content=content, threshold=0.4, description=f"Made for {name}.")
+        return site.services.registry.add(folder, **{"origin": "imported", "by": "ana", "at": NOON, "run": "", **about})
+
+    return add
+
+
+@pytest.fixture
+def models(site: Site, add: Callable[..., RegisteredModel]) -> dict[str, RegisteredModel]:
+    for camera_id, name in (("gate", "Main gate"), ("hall", "Hall")):
+        site.database.put_camera(Camera(camera_id, "film.mp4", name))
+    found = {
+        "day": add("day"),
+        "fog-20260301": add(
+            "fog-20260301", origin="retrained", run="r20260301", gates={"G1": "passed", "G5": "passed"}
+        ),
+        "poisoned": add("poisoned", origin="retrained", run="r20260302", gates=GATES, is_rejected=True),
+    }
+    site.services.registry.promote(found["day"].sha256, **BY)
+    return found
+
+
+def open_page(site: Site, page: Page, *, why: str = "fog at the gate") -> None:
+    page.goto(f"{site.url}/models")
+    page.get_by_label("Your name").fill("Ana")
+    page.get_by_label("Why").fill(why)
+
+
+def card(page: Page, name: str) -> Any:
+    return page.locator(f'.models-card[data-model="{name}"]')
+
+
+def test_models_stand_side_by_side_with_their_gates_and_are_tried_out_promoted_and_taken_back(
+    site: Site, page: Page, models: dict[str, RegisteredModel], tmp_path: Path
+) -> None:
+    page.on("dialog", lambda dialog: dialog.accept())
+    open_page(site, page)
+    expect(card(page, "day")).to_contain_text("Champion")
+    expect(card(page, "day")).to_contain_text("all cameras")
+    expect(card(page, "poisoned")).to_contain_text("rejected by its gates")
+    expect(card(page, "poisoned").locator("tr", has_text="G5 latency")).to_contain_text("failed")
+    expect(page.locator("#rollback")).to_be_disabled()
+
+    card(page, "fog-20260301").get_by_role("button", name="Try out").click()
+    page.get_by_role("checkbox", name="Main gate").check()
+    page.locator("#try-go").click()
+    expect(page.locator("#done")).to_have_text("Change 2: fog-20260301 is tried out on gate")
+    expect(card(page, "fog-20260301")).to_contain_text("Challenger")
+    expect(card(page, "day")).to_contain_text("all cameras but gate")
+    assert site.services.registry.aliases().canaries == ("gate",)
+    page.screenshot(path=tmp_path / "models.png", full_page=True)
+
+    page.get_by_label("Why").fill("it sees more")
+    card(page, "fog-20260301").get_by_role("button", name="Promote").click()
+    expect(card(page, "fog-20260301")).to_contain_text("Champion")
+    expect(card(page, "day")).to_contain_text("Previous")
+
+    page.get_by_label("Why").fill("counts are too high")
+    page.locator("#rollback").click()
+    expect(page.locator("#done")).to_have_text("Change 4: day is the champion, back again, after fog-20260301")
+    expect(page.locator("#log tr").first).to_contain_text("counts are too high")
+    assert [(each.action, each.actor) for each in site.services.registry.log()] == [
+        ("rolled_back", "Ana"),
+        ("promoted", "Ana"),
+        ("canary", "Ana"),
+        ("promoted", "ana"),
+    ]
+    page.reload()
+    expect(page.get_by_label("Your name")).to_have_value("Ana")
+
+
+def test_a_page_that_is_old_changes_nothing_and_shows_what_holds(
+    site: Site, page: Page, models: dict[str, RegisteredModel]
+) -> None:
+    page.on("dialog", lambda dialog: dialog.accept())
+    open_page(site, page)
+    expect(card(page, "day")).to_contain_text("Champion")
+    page.route("**/api/v1/models", lambda route: route.abort())  # it hears of nothing new
+    site.services.registry.promote(models["fog-20260301"].sha256, **BY)
+    card(page, "poisoned").get_by_role("button", name="Promote").click()
+    expect(page.locator("#problem")).to_contain_text("you saw change 1, the newest is 2: promoted by 'ana'")
+    page.unroute("**/api/v1/models")
+    assert site.services.registry.aliases().champion == models["fog-20260301"].sha256
+    expect(card(page, "fog-20260301")).to_contain_text("Champion")
+
+
+def test_nothing_is_changed_without_a_name_and_a_reason_or_against_a_no(
+    site: Site, page: Page, models: dict[str, RegisteredModel]
+) -> None:
+    asked: list[str] = []
+
+    def refuse(dialog: Any) -> None:
+        asked.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", refuse)
+    page.goto(f"{site.url}/models")
+    card(page, "fog-20260301").get_by_role("button", name="Promote").click()
+    assert asked == []
+    page.get_by_label("Your name").fill("Ana")
+    page.get_by_label("Why").fill("it sees more")
+    card(page, "poisoned").get_by_role("button", name="Promote").click()
+    assert asked == ["The gates have rejected poisoned. Promote it all the same?"]
+    assert site.services.registry.aliases().number == 1
+
+
+def test_a_refused_model_and_a_pinned_one_are_said_plainly(
+    site: Site, page: Page, models: dict[str, RegisteredModel]
+) -> None:
+    rollout: Any = site.services.rollout
+    sha256 = models["fog-20260301"].sha256
+    site.services.registry.promote(sha256, **BY)
+    site.services.registry.refuse(sha256, "output holds NaN or infinity", at=NOON)
+    rollout.broken.add(sha256)
+    page.goto(f"{site.url}/models")
+    expect(page.locator("#refused")).to_be_visible()
+    expect(card(page, "fog-20260301")).to_contain_text("output holds NaN or infinity")
+    expect(card(page, "fog-20260301")).to_contain_text("not running")
+    rollout.pinned = "yolo11n"
+    expect(page.locator("#pinned")).to_contain_text("FOOTFALL_MODEL pins yolo11n")
