@@ -63,6 +63,13 @@ class Settings(BaseSettings):
         le=64,
         description="Frames of different cameras analysed in one call; more pays on a GPU, not on a CPU.",
     )
+    longest_rest_s: float = Field(
+        1.0,
+        ge=0,
+        le=60,
+        description="Where nothing changes and nobody is seen the detector rests, but not longer; 0: it looks at "
+        "every frame.",
+    )
     max_frame_age_s: float = Field(0.5, gt=0, le=60, description="A frame older than this is dropped, not analysed.")
     open_timeout_s: float = Field(5.0, gt=0, le=120, description="Deadline for opening a source.")
     stall_timeout_s: float = Field(

@@ -143,7 +143,7 @@ class Camera:
 class Image(Protocol):
     """A picture whose pixels are made when somebody asks, in the form that is asked for; safe to use from any thread.
 
-    Both methods raise whatever the picture's source raises; (W, H) is known without either.
+    Every method raises whatever the picture's source raises; (W, H) is known without either.
     """
 
     width_px: int
@@ -154,6 +154,9 @@ class Image(Protocol):
 
     def scaled_bgr(self, width_px: int, height_px: int) -> NDArray[np.uint8]:
         """Return it in another size, cheaper than the whole where that is smaller: (height_px, width_px, 3) uint8."""
+
+    def scaled_grey(self, width_px: int, height_px: int) -> NDArray[np.uint8]:
+        """Return its brightness in another size: (height_px, width_px) uint8; what is black and white may vary."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

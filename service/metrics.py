@@ -76,6 +76,12 @@ class Metrics:
         self.frames_analysed = Counter(
             "footfall_frames_analysed", "Frames that were analysed.", ["camera"], registry=registry
         )
+        self.frames_rested = Counter(
+            "footfall_frames_rested",
+            "Analysed frames that needed no detector: nothing had changed since it looked, and nobody was there.",
+            ["camera"],
+            registry=registry,
+        )
         self.frames_dropped = Counter(
             "footfall_frames_dropped",
             "Frames that were received and will never be analysed.",
@@ -228,6 +234,7 @@ class Metrics:
             self.zone_dwell_seconds,
             self.frames_received,
             self.frames_analysed,
+            self.frames_rested,
             self.frames_dropped,
             self.frame_age_seconds,
             self.camera_state,

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+import numpy as np
 import structlog
 
-from footfall.domain import DropReason
+from footfall.domain import Detections, DropReason
+from footfall.vision.activity import ActivityGate, ActivitySettings
 from footfall.vision.analysis import CameraAnalyser
 from footfall.vision.statistics import StatisticsMeter
 from service.coverage import CoverageMeter
@@ -19,7 +21,7 @@ from service.coverage import CoverageMeter
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from footfall.domain import Camera, Detections, Record
+    from footfall.domain import Camera, Record
     from footfall.vision.detector import Detector
     from footfall.vision.view import View
     from service.clock import Clock
@@ -56,12 +58,37 @@ class Detectors:
         return self.challenger if self.challenger is not None and camera_id in self.canaries else self.champion
 
 
+class _Found(NamedTuple):
+    """What one frame showed.
+
+    Attributes:
+        detections: None where the detector failed.
+        rested: the detector did not look: nothing had changed.
+    """
+
+    detections: Detections | None
+    rested: bool = False
+
+
+def _nobody(threshold: float) -> Detections:
+    return Detections(np.empty((0, 4), np.float32), np.empty(0, np.float32), threshold)
+
+
 class _Watched:
     """One camera's analysis; used under the pipeline's lock only, but for the interruption."""
 
     def __init__(
-        self, camera: Camera, run_id: str, ledger: FrameLedger, uturn_window_s: float, view: View | None
+        self,
+        camera: Camera,
+        run_id: str,
+        ledger: FrameLedger,
+        *,
+        uturn_window_s: float,
+        view: View | None,
+        activity: ActivitySettings,
     ) -> None:
+        self.gate = ActivityGate(activity)
+        self.looked_by: Detector | None = None
         self.run_id = run_id
         self.ledger = ledger
         self.interrupted = False
@@ -95,6 +122,7 @@ class Pipeline:
 
     Args:
         workers: threads that analyse; the detector is called from all of them at once.
+        activity: when a frame needs no detector.
         run_id: of this start of the program; part of every event id.
         uturn_window_s, statistics_interval_s: see the settings of these names.
     """
@@ -114,7 +142,9 @@ class Pipeline:
         sampler: Sampler | None = None,
         workers: int = 1,
         views: ViewKeeper | None = None,
+        activity: ActivitySettings | None = None,
     ) -> None:
+        self._activity = activity or ActivitySettings()
         self._sampler = sampler
         self._views = views
         self._scheduler = scheduler
@@ -176,7 +206,14 @@ class Pipeline:
         with self._lock:
             watched = self._cameras.get(camera.id)
             if watched is None:
-                self._cameras[camera.id] = _Watched(camera, self._run_id, ledger, self._uturn_window_s, view)
+                self._cameras[camera.id] = _Watched(
+                    camera,
+                    self._run_id,
+                    ledger,
+                    uturn_window_s=self._uturn_window_s,
+                    view=view,
+                    activity=self._activity,
+                )
                 return
             watched.ledger = ledger
             if watched.camera.url != camera.url:
@@ -230,8 +267,8 @@ class Pipeline:
                 self._analyse(batch, found)
                 self._tick()
 
-    def _analyse(self, batch: list[ScheduledFrame], found: list[Detections | None]) -> None:
-        for scheduled, detections in zip(batch, found, strict=True):
+    def _analyse(self, batch: list[ScheduledFrame], found: list[_Found]) -> None:
+        for scheduled, (detections, rested) in zip(batch, found, strict=True):
             camera_id = scheduled.frame.camera_id
             watched = self._cameras.get(camera_id)
             if watched is None or scheduled.frame.received_s <= watched.interrupted_s:
@@ -247,22 +284,44 @@ class Pipeline:
                     self._note_fault(camera_id, error)
                 else:
                     scheduled.ledger.analyse()
+                    if rested:
+                        self._metrics.frames_rested.labels(camera_id).inc()
                     self._recorder.submit(records)
                     self._metrics.frame_age_seconds.labels(camera_id).observe(
                         self._clock.monotonic() - scheduled.frame.received_s
                     )
 
-    def _detect(self, detectors: Detectors, batch: list[ScheduledFrame]) -> list[Detections | None]:
-        found: list[Detections | None] = [None] * len(batch)
+    def _detect(self, detectors: Detectors, batch: list[ScheduledFrame]) -> list[_Found]:
+        found = [_Found(None)] * len(batch)
         by_detector: dict[Detector, list[int]] = {}
         for index, each in enumerate(batch):
-            by_detector.setdefault(detectors.of(each.frame.camera_id), []).append(index)
+            detector = detectors.of(each.frame.camera_id)
+            if self._is_idle(detector, each):
+                found[index] = _Found(_nobody(detector.version.threshold), rested=True)
+            else:
+                by_detector.setdefault(detector, []).append(index)
         for detector, indices in by_detector.items():
             for index, detections in zip(
                 indices, self._ask(detector, [batch[index] for index in indices]), strict=True
             ):
-                found[index] = detections
+                found[index] = _Found(detections)
+                watched = self._cameras.get(batch[index].frame.camera_id)
+                if watched is not None and detections is not None:
+                    watched.looked_by = detector
+                    watched.gate.looked(batch[index].frame, detections)
         return found
+
+    def _is_idle(self, detector: Detector, scheduled: ScheduledFrame) -> bool:
+        """Ask the camera's gate; it needs no lock, as of each camera one frame is in work."""
+        watched = self._cameras.get(scheduled.frame.camera_id)
+        if watched is None:
+            return False
+        try:
+            # That another detector saw nobody is no word of this one.
+            return watched.gate.is_idle(scheduled.frame) and watched.looked_by is detector
+        except Exception as error:  # noqa: BLE001  one camera's broken picture must not stop the others
+            self._note_fault(scheduled.frame.camera_id, error)
+            return False
 
     def _ask(self, detector: Detector, batch: list[ScheduledFrame]) -> list[Detections | None]:
         begin_s = self._clock.monotonic()

@@ -25,6 +25,7 @@ from footfall.stores.quality import QualityStore
 from footfall.stores.registry import Registry
 from footfall.stores.retrains import RetrainStore
 from footfall.stores.samples import SampleStore
+from footfall.vision.activity import ActivitySettings
 from footfall.vision.detector import load_detector
 from service.api.app import create_app
 from service.api.server import ApiServer
@@ -135,6 +136,7 @@ class Service:
             sampler=self.sampler,
             workers=workers,
             views=self.views,
+            activity=ActivitySettings(longest_rest_s=settings.longest_rest_s),
         )
         self.fleet = Fleet(
             pipeline=self.pipeline,

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from av.video.plane import VideoPlane
     from numpy.typing import NDArray
 
+_LUMINANCE_FIRST: Final = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "nv12", "gray"})
+"""Formats whose first plane is brightness in 8 bits."""
 _LIMITED: Final = frozenset({ColorRange.UNSPECIFIED, ColorRange.MPEG})
 _ORDINARY: Final = frozenset({2, 5, 6})
 """AVColorSpace of what is not said, and of BT.601, which swscale takes it for; `COLOR_YUV2BGR_I420` makes no other."""
@@ -85,6 +87,12 @@ class DecodedImage:
             colours[index] = scaled(_plane(frame.planes[1 + index]), width_px // 2, height_px // 2)
         return np.asarray(cv2.cvtColor(planes, cv2.COLOR_YUV2BGR_I420), np.uint8)
 
+    def scaled_grey(self, width_px: int, height_px: int) -> NDArray[np.uint8]:
+        """Return its brightness in another size, as the camera coded it: (height_px, width_px) uint8."""
+        if self._frame.format.name in _LUMINANCE_FIRST:
+            return scaled(_plane(self._frame.planes[0]), width_px, height_px)
+        return _grey(scaled(self.bgr(), width_px, height_px))
+
 
 class DrawnImage:
     """A picture that is drawn when it is wanted; see `footfall.domain.Image`.
@@ -109,6 +117,14 @@ class DrawnImage:
     def scaled_bgr(self, width_px: int, height_px: int) -> NDArray[np.uint8]:
         """Return it in another size: (height_px, width_px, 3) uint8."""
         return scaled(self.bgr(), width_px, height_px)
+
+    def scaled_grey(self, width_px: int, height_px: int) -> NDArray[np.uint8]:
+        """Return its brightness in another size: (height_px, width_px) uint8."""
+        return _grey(scaled(self.bgr(), width_px, height_px))
+
+
+def _grey(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
 def _plane(plane: VideoPlane) -> NDArray[np.uint8]:

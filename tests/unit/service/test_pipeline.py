@@ -214,6 +214,26 @@ def test_several_threads_analyse_at_once_and_a_camera_stays_in_order(tmp_path: P
     assert seen == {"a": list(range(6)), "b": list(range(6))}
 
 
+def test_where_nothing_changes_the_detector_rests_and_every_frame_is_accounted_for(tmp_path: Path) -> None:
+    detector = Raising()
+    parts = Bench(tmp_path, detector, max_batch=1)
+    camera = Camera(id="gate", url="film.mp4", target_fps=1000)
+    parts.metrics.add_camera(camera)
+    ledger = parts.add(camera)
+    for index in range(6):
+        parts.send("gate", GREY, sequence=index)
+        wait_for(lambda: ledger.counts().pending == 0)
+    parts.send("gate", np.pad(GREY[8:-8, 8:-8], ((8, 8), (8, 8), (0, 0))), sequence=6)
+    wait_for(lambda: ledger.counts().pending == 0)
+    text = parts.metrics.render().decode()
+    parts.stop()
+    counts = ledger.counts()
+    assert (counts.received, counts.analysed, counts.is_balanced) == (7, 7, True)
+    assert len(detector.calls) == 2
+    assert 'footfall_frames_rested_total{camera="gate"} 5.0' in text
+    assert 'footfall_frames_analysed_total{camera="gate"} 7.0' in text
+
+
 def test_what_was_in_work_when_a_camera_went_dark_begins_nothing_new(tmp_path: Path) -> None:
     class Held(Raising):
         def __init__(self) -> None:
