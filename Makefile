@@ -1,10 +1,10 @@
 # Every target sets up what it needs; see README.md.
-.PHONY: help setup setup-test setup-retrain demo test check grafana bench bench-drift lock clean
+.PHONY: help setup setup-test setup-retrain demo demo-drift test check grafana bench bench-drift lock clean
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 # By environment: a shell would cut a URL at its first &, and a process list would show its password.
 export DEMO_SOURCE := $(or $(value ARGS),$(value DEMO_SOURCE))
-CODE := footfall service monitoring retrain tests benchmarks grafana
+CODE := footfall service monitoring retrain tests benchmarks grafana scripts
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -20,6 +20,9 @@ setup-retrain:  ## Install what training a detector needs too (PyTorch, Ultralyt
 
 demo: setup  ## Count on a source: make demo ARGS="rtsp://…"
 	@scripts/demo.sh
+
+demo-drift: setup  ## Show how a drift is noticed, named and followed, in five minutes
+	@ORT_DISABLE_TELEMETRY=1 $(BIN)/python scripts/demo_drift.py
 
 check: setup-test  ## Format, lint, types, import direction, docs
 	$(BIN)/ruff format --check $(CODE)

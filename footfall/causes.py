@@ -78,6 +78,9 @@ STATISTICS: Final[Mapping[str, str]] = MappingProxyType(
         "edge_touching_share": "people cut by the border",
         "people_brightness": "brightness of clothes",
         "people_saturation": "colourfulness of clothes",
+        "track_seconds": "how long people are followed",
+        "track_gap_share": "people missed while followed",
+        "layout": "where it is how bright and coloured",
     }
 )
-"""What each statistic is, in a few words; a test holds it to all of them."""
+"""What each statistic, and the layout, is in a few words; a test holds it to all of them."""

@@ -6,7 +6,7 @@ Knows no camera and no HTTP.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ import structlog
 from footfall.domain import Detections, DropReason
 from footfall.vision.activity import ActivityGate, ActivitySettings
 from footfall.vision.analysis import CameraAnalyser
-from footfall.vision.statistics import StatisticsMeter
+from footfall.vision.statistics import StatisticsMeter, TrackMeter
 from service.coverage import CoverageMeter
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ class _Watched:
         self.camera = camera
         self.part += 1
         self.coverage.longest_gap_s = max(1.0, 3 / camera.target_fps)
+        self.tracks = TrackMeter()
         self.analyser = CameraAnalyser(camera, run_id=f"{self.run_id}.{self.part}", uturn_window_s=self.uturn_window_s)
 
 
@@ -345,6 +346,7 @@ class Pipeline:
     def _count(self, watched: _Watched, scheduled: ScheduledFrame, detections: Detections) -> list[Record]:
         frame = scheduled.frame
         analysis = watched.analyser.update(frame, detections)
+        watched.tracks.update(analysis.tracks, frame.received_s)
         self._live.publish(analysis)
         if self._sampler is not None:
             self._sampler.observe(watched.camera, analysis)
@@ -354,6 +356,7 @@ class Pipeline:
         if frame.received_s - watched.statistics_s >= self._statistics_interval_s:
             watched.statistics_s = frame.received_s
             row = watched.statistics.measure(frame, detections)
+            row = replace(row, values={**row.values, **watched.tracks.values()})
             view = watched.statistics.view
             if self._views is not None and view is not None and view is not watched.kept_view:
                 watched.kept_view = view

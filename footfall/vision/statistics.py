@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import cv2
@@ -13,7 +14,7 @@ from footfall.vision.view import ViewMeter
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from footfall.domain import Detections, Frame
+    from footfall.domain import Detections, Frame, Tracks
     from footfall.vision.view import View
 
 STATISTIC_NAMES: Final = (
@@ -42,6 +43,8 @@ STATISTIC_NAMES: Final = (
     "edge_touching_share",
     "people_brightness",
     "people_saturation",
+    "track_seconds",
+    "track_gap_share",
 )
 """Every statistic, as named in rows and metrics; docs/metrics.md gives units and ranges."""
 
@@ -52,12 +55,15 @@ _EDGE_WARM_UP: Final = 20
 _EDGE_RATE: Final = 0.05
 _LOW_BAND: Final = 0.15
 """A confidence that is above the threshold by less than this is low."""
+_LATELY_S: Final = 1.0
+_FORGOTTEN_S: Final = 3.0
+"""Who was not seen for so long is gone: the same as for visits."""
 _EDGE_ROOM: Final = 0.01
 """A box nearer to the border than this share of the height touches it."""
 
 
 class StatisticsMeter:
-    """Measures one camera's frames against what it usually sees.
+    """Measures one camera's frames against what it usually sees; what tracks tell is `TrackMeter`'s.
 
     Two maps say what is usual. The slow one of `persistent_edge_share` follows the view within about a minute of rows:
     it falls at once when the camera moves or is covered, and recovers when the new view has become the usual one. The
@@ -147,6 +153,49 @@ class StatisticsMeter:
         # Faster while it is young, so that the first frame does not weigh for long.
         self._edges += np.float32(max(_EDGE_RATE, 1 / self._rows)) * (edges - self._edges)
         return share if self._rows > _EDGE_WARM_UP else None
+
+
+@dataclass(slots=True)
+class _Followed:
+    """Somebody since the first sighting; frames are counted over the camera."""
+
+    first_s: float
+    last_s: float
+    first_frame: int
+    last_frame: int
+    sightings: int = 1
+
+
+class TrackMeter:
+    """How long people are followed and how often they are missed meanwhile: both suffer from poor pictures."""
+
+    def __init__(self) -> None:
+        self._frames = 0
+        self._now_s = float("-inf")
+        self._people: dict[int, _Followed] = {}
+
+    def update(self, tracks: Tracks, now_s: float) -> None:
+        """Take in every analysed frame."""
+        self._frames += 1
+        self._now_s = now_s
+        self._people = {key: each for key, each in self._people.items() if each.last_s >= now_s - _FORGOTTEN_S}
+        for person_id in tracks.ids.tolist():
+            person = self._people.get(person_id)
+            if person is None:
+                self._people[person_id] = _Followed(now_s, now_s, self._frames, self._frames)
+            else:
+                person.last_s, person.last_frame, person.sightings = now_s, self._frames, person.sightings + 1
+
+    def values(self) -> dict[str, float]:
+        """Return the statistics of those seen within the last second; empty without any."""
+        lately = [person for person in self._people.values() if person.last_s >= self._now_s - _LATELY_S]
+        if not lately:
+            return {}
+        frames = sum(person.last_frame - person.first_frame + 1 for person in lately)
+        return {
+            "track_seconds": float(np.median([person.last_s - person.first_s for person in lately])),
+            "track_gap_share": 1 - sum(person.sightings for person in lately) / frames,
+        }
 
 
 def colour_layout(picture: NDArray[np.uint8]) -> tuple[float, ...]:

@@ -31,7 +31,6 @@ MOST_VERDICTS: Final = 20_000
 """In one answer; with statistics a tenth of it, because each verdict has about thirty."""
 _MOST_DAYS: Final = 62
 _OLDEST_BEGIN: Final = timedelta(days=60)
-_BATCH: Final = timedelta(hours=24)
 
 REPORT_HEADERS: Final = {
     # Evidently's page draws its plots by scripts of its own. It gets an origin of its own as well, and no network.
@@ -357,7 +356,7 @@ def ignore(episode_id: EpisodeId, word: NewWord, services: ServicesDep) -> Episo
 
 @router.post("/episodes/{episode_id}/batch", summary="Have pictures drawn for labels")
 def open_batch(episode_id: EpisodeId, word: NewWord, services: ServicesDep) -> EpisodeAnswer:
-    """Draw pictures of this camera for the next 24 hours, for labels; 409 without leave to keep pictures of it."""
+    """Draw pictures of this camera for labels, as long as the settings say; 409 without leave to keep any."""
     del word  # who asked is checked like everywhere else; the pictures have a trail of their own
     episode = _open(services, episode_id)
     if not _can_sample(services.database.camera(episode.camera_id)):
@@ -366,7 +365,8 @@ def open_batch(episode_id: EpisodeId, word: NewWord, services: ServicesDep) -> E
             f"camera {episode.camera_id!r}: has no leave to keep pictures for labels; allow it first "
             "(`sampling` with a purpose and `targeted_per_day` over 0)",
         )
-    return EpisodeAnswer.of(services.drift.open_batch(episode_id, until=datetime.now(UTC) + _BATCH))
+    until = datetime.now(UTC) + timedelta(hours=services.settings.drift_batch_h)
+    return EpisodeAnswer.of(services.drift.open_batch(episode_id, until=until))
 
 
 @router.get(

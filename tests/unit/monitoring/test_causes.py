@@ -44,7 +44,7 @@ def test_every_cause_says_what_it_means_and_what_to_do() -> None:
     assert set(ABOUT) == set(get_args(DriftCause))
     assert {rule.cause for rule in RULES} == set(get_args(DriftCause)) - {"stream", "unknown"}
     used = {sign.feature for rule in RULES for sign in (*rule.needs, *rule.unless)}
-    assert set(STATISTICS) == set(STATISTIC_NAMES)
+    assert set(STATISTICS) == {*STATISTIC_NAMES, "layout"}
     assert used | {name for rule in RULES for name in rule.shows} <= set(STATISTIC_NAMES)
 
 

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from footfall.domain import Detections, Frame
-from footfall.vision.statistics import STATISTIC_NAMES, StatisticsMeter
+from footfall.domain import Detections, Frame, Tracks
+from footfall.vision.statistics import STATISTIC_NAMES, StatisticsMeter, TrackMeter
 from footfall.vision.view import LEARNING_ROWS
 
 
@@ -168,4 +168,27 @@ def test_every_name_is_known_and_tiny_or_flat_pictures_are_measured() -> None:
         row = measure(picture, meter, people=1)
         assert all(np.isfinite(value) for value in row.values())
         seen |= set(row)
-    assert seen == set(STATISTIC_NAMES)
+    tracks = TrackMeter()
+    tracks.update(followed(1), 0.0)
+    assert seen | set(tracks.values()) == set(STATISTIC_NAMES)
+
+
+def followed(*people: int) -> Tracks:
+    count = len(people)
+    return Tracks(np.array(people, np.int64), np.zeros((count, 4), np.float32), np.zeros(count, np.float32))
+
+
+def test_tracks_tell_how_long_people_are_followed_and_how_often_they_are_missed() -> None:
+    meter = TrackMeter()
+    assert meter.values() == {}
+    for index in range(21):
+        at_s = index / 10
+        # The first is always found, the second from a second on and on every other frame.
+        meter.update(followed(1, 2) if index >= 10 and index % 2 == 0 else followed(1), at_s)
+    values = meter.values()
+    assert values["track_seconds"] == pytest.approx(1.5)  # 2 s and 1 s
+    assert values["track_gap_share"] == pytest.approx(1 - (21 + 6) / (21 + 11))
+    meter.update(followed(), 3.05)
+    assert meter.values() == {}  # nobody within the last second
+    meter.update(followed(1), 5.2)
+    assert meter.values() == {"track_seconds": 0.0, "track_gap_share": 0.0}  # somebody else by the same number
