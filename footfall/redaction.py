@@ -85,6 +85,15 @@ def redact_url(url: str) -> str:
     return _SECRET_QUERY.sub(rf"\g<key>{MASK}", bare)
 
 
+def place_of(url: str) -> str:
+    """Return `url` without user, password and secret query values: what two addresses of one source share.
+
+    >>> place_of("rtsp://admin:new@10.0.4.7/main?token=b") == place_of("rtsp://10.0.4.7/main?token=a")
+    True
+    """
+    return _SECRET_QUERY.sub(rf"\g<key>{MASK}", split_userinfo(url)[0])
+
+
 def encode_userinfo(url: str) -> str:
     """Return `url` with a user part that libraries parse as meant: each raw special character percent-encoded.
 

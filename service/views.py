@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from footfall.errors import StoreError, UnknownRecordError
-from footfall.redaction import redact_url
+from footfall.redaction import place_of
 from footfall.vision.view import View
 
 if TYPE_CHECKING:
@@ -79,5 +79,5 @@ class ViewKeeper:
 
 
 def _key(camera: Camera) -> str:
-    source = hashlib.sha256(redact_url(camera.url).encode()).hexdigest()[:16]
+    source = hashlib.sha256(place_of(camera.url).encode()).hexdigest()[:16]
     return f"views/{camera.id}/{source}.npz"

@@ -22,6 +22,7 @@ from footfall.domain import (
     FeatureDrift,
 )
 from footfall.errors import UnknownRecordError
+from footfall.redaction import place_of
 from service.api.problems import RESPONSES, ProblemError, invalid
 from service.api.services import Services, ServicesDep
 
@@ -387,11 +388,12 @@ def read_report(
     if not verdict.report_key:
         raise nothing
     try:
-        content = services.blobs.get(f"{verdict.report_key}.{format}")
+        content = services.blobs.get(f"{verdict.report_key}.{'html.gz' if format == 'html' else 'json'}")
     except UnknownRecordError:
         raise nothing from None
     if format == "html":
-        return Response(content, media_type="text/html; charset=utf-8", headers=REPORT_HEADERS)
+        headers = {**REPORT_HEADERS, "Content-Encoding": "gzip"}
+        return Response(content, media_type="text/html; charset=utf-8", headers=headers)
     name = f"drift-{camera_id}-{verdict.begin_at:%Y%m%dT%H%M%SZ}.json"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(content, media_type="application/json", headers=headers)
@@ -400,8 +402,17 @@ def read_report(
 def note_redrawn(services: Services, before: Camera | None, after: Camera, *, by: str) -> None:
     """End the episode that invalidates a camera's counts when its lines or zones were drawn anew, and learn its view.
 
+    A camera with another source begins anew as well: it shows another place. Another password is no other source.
     Removing or turning round a line, or changing a name, is no drawing.
     """
+    if before is not None and place_of(before.url) != place_of(after.url):
+        now = datetime.now(UTC)
+        note = "it has another source"
+        _accept_anew(services, after.id, now, now, by=by, note=note)
+        episode = services.drift.open_episodes().get(after.id)
+        if episode is not None:
+            services.drift.end_episode(episode.id, "accepted", at=now, by=by, note=note)
+        return
     if before is None or not _shapes(after) - _shapes(before):
         return
     episode = services.drift.open_episodes().get(after.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -348,6 +349,21 @@ def test_drawing_anew_in_fog_changes_nothing_about_the_fog(
     assert isinstance(world.fleet.running["gate"].zones[0], Zone)
 
 
+def test_another_source_begins_anew_and_another_password_does_not(
+    client: TestClient, world: Any, drifted: Drifted, gate: Camera
+) -> None:
+    episode = drifted.episode("gate", "fog", since_h=-4)
+    same = gate.url.replace("rtsp://", "rtsp://user:new@")
+    assert client.patch("/api/v1/cameras/gate", json={"url": same}).status_code == 200
+    assert drifted.store.episode(episode.id) == episode
+    assert client.patch("/api/v1/cameras/gate?by=ada", json={"url": "rtsp://127.0.0.1/other"}).status_code == 200
+    ended = drifted.store.episode(episode.id)
+    assert (ended.end, ended.note) == ("accepted", "it has another source")
+    (accepted,) = drifted.store.acceptances("gate")
+    assert (accepted.by, accepted.begins_at) == ("ada", accepted.at)
+    assert world.fleet.forgotten == ["gate"]
+
+
 # Reports
 
 
@@ -355,7 +371,7 @@ def test_a_report_is_shown_without_rights_and_can_be_taken_away(
     client: TestClient, world: Any, drifted: Drifted
 ) -> None:
     verdict = drifted.verdict("gate", -1, "fog", report_key="drift/gate/1")
-    world.services.blobs.put("drift/gate/1.html", b"<!doctype html><p>Report")
+    world.services.blobs.put("drift/gate/1.html.gz", gzip.compress(b"<!doctype html><p>Report"))
     world.services.blobs.put("drift/gate/1.json", b'{"metrics": []}')
     path = f"{DRIFT}/reports/gate/{verdict.begin_at.isoformat().replace('+00:00', 'Z')}"
     page = client.get(path)
