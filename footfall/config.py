@@ -50,6 +50,15 @@ class Settings(BaseSettings):
     models_interval_s: float = Field(
         5.0, ge=0.1, le=3600, description="Time between two looks at the registry for another model."
     )
+    trial_h: float = Field(
+        24.0, ge=0, le=8760, description="So long after a promotion the monitor rolls it back if it breaks; 0: never."
+    )
+    canary_h: float = Field(
+        0.0,
+        ge=0,
+        le=8760,
+        description="A challenger that held on its canaries for so long is promoted by the monitor; 0: people promote.",
+    )
     runtime: Literal["onnxruntime", "openvino"] = Field("onnxruntime", description="What runs the detector.")
     inference_threads: int = Field(
         0, ge=0, le=256, description="Frames that are analysed at once, each on one core; 0: one per core."

@@ -32,6 +32,7 @@ class Checker:
         window: how old samples may be.
         least: verdicts, people or crossings from which on a figure is given.
         keep: how long estimates are kept.
+        challenger: first digits of the model that is tried out on some cameras, None without one, and which those are.
         also: what else is done at each turn, with its moment; what one of them raises keeps none of the others back.
     """
 
@@ -45,6 +46,7 @@ class Checker:
         window: timedelta,
         least: int,
         keep: timedelta,
+        challenger: Callable[[], tuple[str | None, frozenset[str]]] = lambda: (None, frozenset()),
         also: Sequence[Callable[[datetime], object]] = (),
     ) -> None:
         self._database = database
@@ -54,6 +56,7 @@ class Checker:
         self._window = window
         self._least = least
         self._keep = keep
+        self._challenger = challenger
         self._also = also
 
     def check(self, now: datetime) -> list[QualityEstimate]:
@@ -96,12 +99,18 @@ class Checker:
     def _estimates(self, now: datetime) -> list[QualityEstimate]:
         # Whole hours: a population is of an hour, and its samples must be all in or all out.
         since = (now - self._window).replace(minute=0, second=0, microsecond=0)
-        evidence = read_evidence(self._samples, since=since, until=now)
+        challenger, canaries = self._challenger()
+        evidence = read_evidence(self._samples, since=since, until=now, without=challenger)
         cameras = self._database.cameras()
         allowed = {camera.id for camera in cameras if camera.sampling is not None}
-        found = sample_estimates(
-            evidence, sorted(allowed | set(evidence.cameras)), Window(now, since, now), least=self._least
-        )
+        window = Window(now, since, now)
+        ids = sorted((allowed | set(evidence.cameras)) - canaries)
+        found = sample_estimates(evidence, ids, window, least=self._least)
+        if challenger is not None and canaries:
+            # What the champion did on the canaries speaks for the site; the camera's own figures are the challenger's.
+            tried = read_evidence(self._samples, since=since, until=now, model=challenger)
+            of_these = sample_estimates(tried, sorted(canaries & allowed), window, least=self._least)
+            found += [row for row in of_these if row.scope == "camera"]
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         yesterday = midnight - timedelta(days=1)
         rows = self._database.counts(

@@ -58,7 +58,7 @@ class CameraEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of a site's cameras in a window of time, with the newest model only.
+    """What is known of a site's cameras in a window of time, with one model only.
 
     Attributes:
         model: first digits of its sha256; empty when nothing was ever drawn.
@@ -69,13 +69,21 @@ class Evidence:
     cameras: Mapping[str, CameraEvidence]
 
 
-def read_evidence(store: SampleStore, *, since: datetime, until: datetime) -> Evidence:
-    """Read random samples of [since, until) with what was said of them; targeted ones are never read."""
+def read_evidence(
+    store: SampleStore, *, since: datetime, until: datetime, model: str | None = None, without: str | None = None
+) -> Evidence:
+    """Read random samples of [since, until) with what was said of them; targeted ones are never read.
+
+    Args:
+        model: first 12 digits of the sha256 of the model in question; None: the newest.
+        without: of a model that is only tried out on some cameras: it is not taken for the newest.
+    """
     tracks = store.samples(since=since, until=until, unit="track", queue="random")
     frames = store.samples(since=since, until=until, unit="frame", queue="random")
     clips = store.samples(since=since, until=until, unit="clip", queue="random")
     populations = store.populations("track", since=since, until=until)
-    model = _newest_model(populations, [*tracks, *frames, *clips])
+    if model is None:
+        model = _newest_model(populations, [*tracks, *frames, *clips], without)
     cameras: defaultdict[str, CameraEvidence] = defaultdict(CameraEvidence)
     for row in populations:
         if row.model == model:
@@ -87,9 +95,9 @@ def read_evidence(store: SampleStore, *, since: datetime, until: datetime) -> Ev
     return Evidence(model, dict(cameras))
 
 
-def _newest_model(populations: Iterable[Population], samples: Iterable[Sample]) -> str:
+def _newest_model(populations: Iterable[Population], samples: Iterable[Sample], without: str | None) -> str:
     seen = [(row.hour_at, row.model) for row in populations] + [(each.hour_at, each.model) for each in samples]
-    return max(seen)[1] if seen else ""
+    return max((each for each in seen if each[1] != without), default=(None, ""))[1]
 
 
 def _add_tracks(cameras: defaultdict[str, CameraEvidence], tracks: Sequence[Sample], store: SampleStore) -> None:

@@ -22,11 +22,13 @@ from footfall.stores.blobs import BlobStore
 from footfall.stores.database import Database
 from footfall.stores.drift import DriftStore
 from footfall.stores.quality import QualityStore
+from footfall.stores.registry import Registry
 from footfall.stores.retrains import RetrainStore
 from footfall.stores.samples import SampleStore
 from footfall.vision.detector import load_detector, read_card
 from footfall.vision.models import resolve_model
 from monitoring.asker import DriftAsker
+from monitoring.canary import TrialSettings
 from monitoring.checker import Checker
 from monitoring.dispatcher import Dispatcher
 from monitoring.drift import EvidenceWriter, is_installed
@@ -37,10 +39,11 @@ from monitoring.policy import PolicySettings
 from monitoring.references import References
 from monitoring.server import create_app
 from monitoring.teacher import Teacher
+from monitoring.trials import TrialWatch
 from monitoring.watch import DriftWatch, WatchSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from footfall.config import Settings
     from footfall.domain import RetrainAnswer
@@ -84,6 +87,10 @@ class Monitor:
             ),
             evidence=self._evidence_writer(),
         )
+        self.registry = Registry(self.database, BlobStore(settings.blobs_place))
+        turns: list[Callable[[datetime], object]] = [self.watch.turn]
+        if settings.model is None and settings.trial_h > 0:
+            turns.append(self._make_trials(samples).turn)
         self.asker = self._make_asker(drift, quality, samples) if settings.drift_retrain else None
         self.checker = Checker(
             self.database,
@@ -93,7 +100,8 @@ class Monitor:
             window=timedelta(days=settings.quality_window_days),
             least=settings.least_verdicts,
             keep=timedelta(days=settings.drift_retention_days),
-            also=(self.watch.turn,) if self.asker is None else (self.watch.turn, self.asker.consider),
+            challenger=self._tried_out,
+            also=turns if self.asker is None else [*turns, self.asker.consider],
         )
 
     def site(self) -> str:
@@ -103,9 +111,29 @@ class Monitor:
     def champion(self) -> str:
         """First digits of the sha256 of the model in use; empty when it cannot be read."""
         try:
-            return _champion(self._settings)
+            return _champion(self._settings, self.registry)
         except FootfallError:
             return ""
+
+    def _tried_out(self) -> tuple[str | None, frozenset[str]]:
+        now = self.registry.aliases()
+        follows = self._settings.model is None and now.challenger is not None
+        return (str(now.challenger)[:12], frozenset(now.canaries)) if follows else (None, frozenset())
+
+    def _make_trials(self, samples: SampleStore) -> TrialWatch:
+        settings = self._settings
+        return TrialWatch(
+            self.database,
+            self.registry,
+            samples,
+            settings=TrialSettings(
+                target=settings.precision_target,
+                promote_after=None if settings.canary_h == 0 else timedelta(hours=settings.canary_h),
+            ),
+            watched_for=timedelta(hours=settings.trial_h),
+            window=timedelta(days=settings.quality_window_days),
+            least=settings.least_verdicts,
+        )
 
     def _make_asker(self, drift: DriftStore, quality: QualityStore, samples: SampleStore) -> DriftAsker:
         settings = self._settings
@@ -244,8 +272,9 @@ def _end_with_input(server: uvicorn.Server) -> None:
     server.should_exit = True
 
 
-def _champion(settings: Settings) -> str:
-    return read_card(resolve_model(settings.model, settings.models_dir)).sha256[:12]
+def _champion(settings: Settings, registry: Registry) -> str:
+    promoted = registry.aliases().champion if settings.model is None else None
+    return (promoted or read_card(resolve_model(settings.model, settings.models_dir)).sha256)[:12]
 
 
 def ask(
@@ -268,7 +297,7 @@ def ask(
             site=database.setting("site") or "site",
             cause="asked",
             slice=",".join(sorted(set(cameras))),
-            champion=_champion(settings),
+            champion=_champion(settings, Registry(database, BlobStore(settings.blobs_place))),
             reason=reason[:500],
             source="command",
             asked_by=getpass.getuser()[:64],

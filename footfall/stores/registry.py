@@ -275,10 +275,15 @@ class Registry:
 
         return self._put("withdrawn", changed, model=None, actor=actor, why=why, at=at, seen=seen)
 
-    def rollback(self, *, actor: str, why: str, at: datetime, seen: int | None = None) -> tuple[ModelChange, Outcome]:
+    def rollback(
+        self, *, actor: str, why: str, at: datetime, seen: int | None = None, canaries_first: bool = True
+    ) -> tuple[ModelChange, Outcome]:
         """Take the last step back: a challenger with canaries is withdrawn, else the previous champion serves again.
 
         Only one step: afterwards there is no `previous`, so that two people in a hurry do not go back twice.
+
+        Args:
+            canaries_first: False: the previous champion serves again whoever is tried out.
 
         Raises:
             PromotionError: something else was changed since `seen`, or there is nothing to go back to.
@@ -286,15 +291,17 @@ class Registry:
         now = self.aliases()
         if seen is None:
             seen = now.number
-        if now.canaries:
+        if now.canaries and canaries_first:
             return self.withdraw(actor=actor, why=why, at=at, seen=seen)
         if now.previous is None:
             raise PromotionError("there is no previous champion to go back to; promote a model by its name")
         previous = self.model(now.previous)
 
         def changed(now: ModelAliases) -> tuple[ModelAliases, str | None]:
-            challenger = None if now.challenger == now.previous else now.challenger
-            return replace(now, champion=now.previous, previous=None, challenger=challenger), now.champion
+            after = replace(now, champion=now.previous, previous=None)
+            if now.challenger == now.previous:
+                after = replace(after, challenger=None, canaries=())
+            return after, now.champion
 
         return self._put("rolled_back", changed, model=previous, actor=actor, why=why, at=at, seen=seen)
 
