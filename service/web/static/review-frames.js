@@ -28,7 +28,8 @@ export class Frames {
     this.overlay.addEventListener("pointermove", (event) => this.move(event));
     this.overlay.addEventListener("pointerup", () => this.drop());
     this.overlay.addEventListener("pointercancel", () => this.drop());
-    new ResizeObserver(() => { if (this.item) this.draw(); }).observe(this.overlay);
+    // Another queue begins with nothing on the stage, which is a change of size as well.
+    new ResizeObserver(() => { if (this.item && this.work) this.draw(); }).observe(this.overlay);
   }
 
   load(item) { return loadPicture(item, "What the camera saw, heads pixelated"); }

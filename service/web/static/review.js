@@ -12,6 +12,10 @@ const MOST = 1000; // that the API gives at once
 const LOOK_AGAIN_MS = 60000;
 const SLOW_MS = 300;
 const NAME = "footfall-reviewer";
+const REASONS = {
+  drifted: "the camera is not as it was", uncertain: "found doubtfully", short: "seen for a moment only",
+  disagreeing: "a stronger model sees something else",
+};
 const DONE = { track: "judged", frame: "marked", clip: "counted" };
 
 const byId = (id) => document.getElementById(id);
@@ -71,7 +75,7 @@ async function more() {
   const camera = byId("camera").value;
   // What was skipped or is still on its way is given again.
   const limit = Math.min(MOST, ASK_FOR + known.size - kept.size);
-  const query = new URLSearchParams({ reviewer, unit, queue: "random", limit });
+  const query = new URLSearchParams({ reviewer, unit, queue: byId("queue").value, limit });
   if (camera) query.set("camera", camera);
   const found = await api(`/api/v1/review/next?${query}`);
   if (mine !== turn) return;
@@ -140,7 +144,8 @@ function announce(text) { byId("said").textContent = text; }
 function tellAbout(item) {
   const camera = cameras.get(item.camera);
   byId("about").textContent = `${camera?.name || item.camera} · ${new Date(item.taken_at).toLocaleString()}`;
-  byId("purpose").textContent = camera?.sampling ? `Kept for: ${camera.sampling.purpose.replace(/\.$/, "")}.` : "";
+  const why = item.reason ? ` Drawn because: ${REASONS[item.reason] || item.reason}.` : "";
+  byId("purpose").textContent = camera?.sampling ? `Kept for: ${camera.sampling.purpose.replace(/\.$/, "")}.${why}` : "";
 }
 
 function tellLeft() {
@@ -312,6 +317,7 @@ async function begin() {
   const place = new URLSearchParams();
   if (unit !== "track") place.set("unit", unit);
   if (byId("camera").value) place.set("camera", byId("camera").value);
+  if (byId("queue").value !== "random") place.set("queue", byId("queue").value);
   history.replaceState(null, "", `${location.pathname}${place.size ? `?${place}` : ""}`);
   byId("comparison").hidden = true;
   problem("");
@@ -346,7 +352,7 @@ byId("change").addEventListener("click", () => {
   byId("reviewer").focus();
   byId("reviewer").select();
 });
-byId("camera").addEventListener("change", () => { byId("camera").blur(); begin(); });
+for (const id of ["camera", "queue"]) byId(id).addEventListener("change", () => { byId(id).blur(); begin(); });
 for (const button of document.querySelectorAll("[data-unit]")) {
   button.addEventListener("click", (event) => {
     if (event.detail) button.blur();
@@ -358,6 +364,7 @@ for (const button of document.querySelectorAll("[data-unit]")) {
 const place = new URLSearchParams(location.search);
 byId("camera").value = place.get("camera") || "";
 if (byId("camera").selectedIndex < 0) byId("camera").value = "";
+if (place.get("queue") === "targeted") byId("queue").value = "targeted";
 if (views[place.get("unit")]) unit = place.get("unit");
 byId("reviewer").value = localStorage.getItem(NAME) || "";
 rename(byId("reviewer").value);

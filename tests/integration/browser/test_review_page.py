@@ -73,7 +73,7 @@ class Queue:
             cv2.putText(sheet, str(number), (8, 28), cv2.FONT_HERSHEY_SIMPLEX, 1.0, (255, 255, 255), 2)
             self._add("track", jpeg(sheet), (480, 320), {"score": 0.9, "seconds": 4.2, "views": views})
 
-    def add_frame(self, boxes: list[list[float]]) -> None:
+    def add_frame(self, boxes: list[list[float]], **changes: Any) -> None:
         picture = np.full((FRAME_HEIGHT_PX, FRAME_WIDTH_PX, 3), (150, 156, 160), np.uint8)
         for x0, y0, x1, y1 in [*OFFERED, [360.0, 200.0, 430.0, 430.0]]:
             middle = int(x0 + x1) // 2
@@ -82,7 +82,9 @@ class Queue:
             )
             cv2.circle(picture, (middle, int(y0) + 26), 24, (160, 186, 222), -1)
         detail = {"threshold": 0.3, "boxes": [[*box, 0.8] for box in boxes]}
-        self._add("frame", jpeg(picture), (FRAME_WIDTH_PX, FRAME_HEIGHT_PX), detail, stratum="people")
+        self._add(
+            "frame", jpeg(picture), (FRAME_WIDTH_PX, FRAME_HEIGHT_PX), detail, **({"stratum": "people"} | changes)
+        )
 
     def add_clip(self) -> None:
         detail = {
@@ -377,6 +379,24 @@ def test_people_on_a_frame_are_marked_with_the_mouse(page: Page, site: Any, queu
     page.keyboard.press("Enter")
     wait_until(page, lambda: len(queue.labels()) == 2)
     assert np.abs(np.array(queue.boxes()) - [[700, 100, FRAME_WIDTH_PX, FRAME_HEIGHT_PX]]).max() <= 2
+
+
+def test_frames_that_were_drawn_because_of_drift_are_marked_apart_from_those_of_the_figures(
+    page: Page, site: Any, queue: Queue
+) -> None:
+    queue.add_frame(OFFERED)
+    queue.add_frame([], queue="targeted", reason="drifted", probability=None)
+    begin(page, site, "?unit=frame")
+    is_shown(page, 0)
+    page.select_option("#queue", "targeted")
+    is_shown(page, 1)
+    assert page.url.endswith("?unit=frame&queue=targeted")
+    assert "Drawn because: the camera is not as it was." in (page.text_content("#purpose") or "")
+    page.keyboard.press("Enter")
+    wait_until(page, lambda: len(queue.labels()) == 1)
+    assert queue.labels() == [(1, {"boxes": []})]
+    page.goto(f"{site.url}/review?unit=frame&queue=targeted")  # a link leads there
+    page.get_by_text("Nothing is waiting").wait_for()
 
 
 def test_people_on_a_frame_are_marked_by_keys_alone(page: Page, site: Any, queue: Queue) -> None:
