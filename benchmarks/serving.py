@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import yaml
@@ -83,15 +83,28 @@ def served(
     scratch: Path, film: Path, model: str, *, cameras: int, target_fps: float = 5.0, input_size: int = 640
 ) -> Iterator[tuple[int, str]]:
     """Run `footfall serve` with looped films; gives its process id and address once every camera is counted."""
-    name = f"{cameras}-{time.monotonic_ns()}"
-    site = scratch / f"{name}.yaml"
     camera = {"url": str(film), "loop": True, "target_fps": target_fps, "lines": [LINE], "zones": [ZONE]}
-    site.write_text(yaml.safe_dump({"cameras": [{"id": f"camera-{n}", **camera} for n in range(cameras)]}))
+    entries = [{"id": f"camera-{n}", **camera} for n in range(cameras)]
+    with running(scratch, entries, model, FOOTFALL_INPUT_SIZE=str(input_size)) as (pid, url):
+        deadline_s = time.monotonic() + 60
+        while len(counters(url, "footfall_frames_analysed_total", above=0)) < cameras:
+            if time.monotonic() > deadline_s:
+                raise RuntimeError(f"the service did not count on {cameras} cameras within 60 s")
+            time.sleep(0.2)
+        yield pid, url
+
+
+@contextmanager
+def running(scratch: Path, cameras: list[dict[str, Any]], model: str, **settings: str) -> Iterator[tuple[int, str]]:
+    """Run `footfall serve` with cameras as in a site file; gives its process id and address once it answers."""
+    name = f"{len(cameras)}-{time.monotonic_ns()}"
+    site = scratch / f"{name}.yaml"
+    site.write_text(yaml.safe_dump({"cameras": cameras}))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("FOOTFALL_")}
-    environment["FOOTFALL_INPUT_SIZE"] = str(input_size)
+    environment |= settings
     command = [sys.executable, "-m", "service", "serve", "--model", model]
     log = scratch / f"{name}.log"
     with log.open("wb") as stderr:
@@ -104,9 +117,9 @@ def served(
     try:
         url = f"http://127.0.0.1:{port}"
         deadline_s = time.monotonic() + 60
-        while len(counters(url, "footfall_frames_analysed_total", above=0)) < cameras:
+        while not counters(url, "footfall_build_info"):
             if process.poll() is not None or time.monotonic() > deadline_s:
-                raise RuntimeError(f"the service did not count on {cameras} cameras within 60 s: {log.read_text()}")
+                raise RuntimeError(f"the service did not start within 60 s: {log.read_text()}")
             time.sleep(0.2)
         yield process.pid, url
     finally:

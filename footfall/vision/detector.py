@@ -364,6 +364,10 @@ class YoloDetector:
                 found[index] = decode_predictions(outputs[n], letterboxes[n], _shape(pictures[index]), self.card)
         return [each for each in found if each is not None]
 
+    def infer(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the network alone: (N, 3, H, W) RGB in [0, 1] to its raw output, for measurements."""
+        return self._network.run(tensor)
+
     def _input_shape(self, picture: NDArray[np.uint8] | Image) -> tuple[int, int]:
         if self._is_square:
             return self._input_size, self._input_size

@@ -61,6 +61,11 @@ class RtspServer:
         )
         self.port = int(self._answer(_START_S)["ready"])
 
+    @property
+    def pid(self) -> int:
+        """Of the server's process."""
+        return self._running().pid
+
     def url(self, mount: str, user: str | None = None, password: str | None = None) -> str:
         """Return the mount's address; user and password percent-encoded."""
         userinfo = "" if user is None else f"{quote(user, safe='')}:{quote(password or '', safe='')}@"
