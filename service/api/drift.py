@@ -34,9 +34,9 @@ _MOST_DAYS: Final = 62
 _OLDEST_BEGIN: Final = timedelta(days=60)
 
 REPORT_HEADERS: Final = {
-    # Evidently's page draws its plots by scripts of its own. It gets an origin of its own as well, and no network.
+    # Evidently's page is one file with its scripts in it. It gets an origin of its own as well, and no network.
     "Content-Security-Policy": (
-        "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; "
+        "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; "
         "style-src 'unsafe-inline'; img-src data: blob:; font-src data:; form-action 'none'; base-uri 'none'; "
         "frame-ancestors 'self'"
     ),
@@ -208,6 +208,8 @@ class DriftAnswer(BaseModel):
     checked_at: datetime | None = Field(description="When a window was judged last; null: never.")
     cameras: list[CameraDriftAnswer]
     statistics: dict[str, str] = Field(description="Statistic → what it is, in a few words.")
+    batch_h: float = Field(description="For so long pictures are drawn for labels.")
+    learning_days: int = Field(description="What a camera shows for so long after a new view was accepted is usual.")
 
 
 class NewAcceptance(BaseModel):
@@ -260,7 +262,7 @@ def read_drift(services: ServicesDep) -> DriftAnswer:
                 verdict=None if verdict is None else VerdictAnswer.of(verdict, with_statistics=False),
                 episode=None if episode is None else EpisodeAnswer.of(episode),
                 counts_valid=episode is None or not episode.invalidates,
-                can_sample=_can_sample(camera),
+                can_sample=camera.sampling is not None,
                 learning_until=accepted.until_at if accepted is not None and is_learning else None,
             )
         )
@@ -268,6 +270,8 @@ def read_drift(services: ServicesDep) -> DriftAnswer:
         checked_at=max((verdict.at for verdict in verdicts.values()), default=None),
         cameras=cameras,
         statistics=dict(STATISTICS),
+        batch_h=services.settings.drift_batch_h,
+        learning_days=services.settings.drift_learning_days,
     )
 
 
@@ -330,6 +334,10 @@ def accept(camera_id: CameraId, wanted: NewAcceptance, services: ServicesDep) ->
             raise invalid("begins_at", "is only of `anew`; leave it out")
         if episode is not None and episode.invalidates:
             raise ProblemError(409, f"camera {camera_id!r}: {_ELSEWHERE}; nothing was accepted")
+        if not any(each.begins_at for each in services.drift.acceptances(camera_id)):
+            raise ProblemError(
+                409, f"camera {camera_id!r}: no window of it was judged yet, so there is nothing to accept"
+            )
         acceptance = DriftAcceptance(camera_id, None, now, now, wanted.by, wanted.note)
         services.drift.accept(acceptance)
     else:
@@ -360,11 +368,11 @@ def open_batch(episode_id: EpisodeId, word: NewWord, services: ServicesDep) -> E
     """Draw pictures of this camera for labels, as long as the settings say; 409 without leave to keep any."""
     del word  # who asked is checked like everywhere else; the pictures have a trail of their own
     episode = _open(services, episode_id)
-    if not _can_sample(services.database.camera(episode.camera_id)):
+    if services.database.camera(episode.camera_id).sampling is None:
         raise ProblemError(
             409,
-            f"camera {episode.camera_id!r}: has no leave to keep pictures for labels; allow it first "
-            "(`sampling` with a purpose and `targeted_per_day` over 0)",
+            f"camera {episode.camera_id!r}: has no leave to keep pictures for labels; allow it first (`sampling` with "
+            "a purpose)",
         )
     until = datetime.now(UTC) + timedelta(hours=services.settings.drift_batch_h)
     return EpisodeAnswer.of(services.drift.open_batch(episode_id, until=until))
@@ -392,6 +400,7 @@ def read_report(
     except UnknownRecordError:
         raise nothing from None
     if format == "html":
+        # Kept as it travels: megabytes become hundreds of kilobytes.
         headers = {**REPORT_HEADERS, "Content-Encoding": "gzip"}
         return Response(content, media_type="text/html; charset=utf-8", headers=headers)
     name = f"drift-{camera_id}-{verdict.begin_at:%Y%m%dT%H%M%SZ}.json"
@@ -453,10 +462,6 @@ def _open(services: Services, episode_id: str) -> DriftEpisode:
             f"episode {episode_id}: is over since {episode.closed_at:%F %T} UTC ({episode.end}, {episode.closed_by})",
         )
     return episode
-
-
-def _can_sample(camera: Camera) -> bool:
-    return camera.sampling is not None and camera.sampling.targeted_per_day > 0
 
 
 def _newest_frame(

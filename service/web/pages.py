@@ -60,6 +60,10 @@ def add_pages(
     def models() -> HTMLResponse:
         return page("models.html", cameras=sorted(cameras(), key=lambda each: each.id))
 
+    @app.get("/drift", include_in_schema=False)
+    def drift() -> HTMLResponse:
+        return page("drift.html")
+
     @app.get("/login", include_in_schema=False)
     def login() -> HTMLResponse:
         return page("login.html")

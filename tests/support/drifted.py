@@ -33,6 +33,7 @@ CHANGES: dict[DriftCause, dict[str, float]] = {
     "dark": {"luminance": 0.3, "contrast": 0.5, "noise": 3.0},
     "covered": {"faint_share": 8.0, "detections": 0.3},
     "crowding": {"detections": 3.0},
+    "appearance": {"confidence_mean": 0.7},
 }
 """Statistic → factor, the leading one first."""
 
@@ -93,7 +94,7 @@ class Drifted:
 
     @staticmethod
     def _feature(usual: float, factor: float, phase: float) -> FeatureDrift:
-        wave = 0.35 + 0.15 * math.sin(phase)  # below the threshold, never the same
-        size = abs(math.log(factor)) * 3
-        now = usual * factor * (1 + 0.02 * math.sin(phase))
-        return FeatureDrift(score=wave + size, threshold=0.8, shift=math.log(factor) * 3, usual=usual, now=now)
+        now = usual * factor * (1 + 0.02 * math.sin(phase))  # never the same
+        spread = 0.08 * usual
+        size = abs(math.log(factor)) * 3 + abs(now / factor - usual) / spread
+        return FeatureDrift(score=0.2 + size, threshold=0.8, shift=(now - usual) / spread, usual=usual, now=now)

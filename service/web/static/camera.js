@@ -1,5 +1,6 @@
 // One camera: its stream, totals, people now and events; the editor is in editor.js.
 import { api, clockText, countText, isWatched, localMidnight, make, percent, qualityText, repeat, showCoverage, showState, sinceText, stateText } from "./common.js";
+import { agoText, invalidText, momentText } from "./drift-words.js";
 import { Editor } from "./editor.js";
 
 const MAX_EVENTS = 30;
@@ -34,7 +35,9 @@ repeat(async () => {
 // Totals
 async function showTotals() {
   const query = `bucket=day&camera=${cameraId}&since=${localMidnight().toISOString()}`;
-  const { rows } = await api(`/api/v1/counts?${query}`);
+  const { rows, invalid } = await api(`/api/v1/counts?${query}`);
+  byId("invalid").hidden = invalid.length === 0;
+  if (invalid.length) byId("invalid").textContent = invalidText(invalid);
   const lines = new Map();
   const buckets = new Map();
   for (const row of rows) {
@@ -92,6 +95,20 @@ repeat(async () => {
     : "No monitor has checked within a day: start footfall-monitor run.";
   byId("quality-hint").textContent = mine.length ? "" : why;
   byId("quality-hint").hidden = mine.length > 0;
+}, 30000);
+
+// Whether it looks as it usually does.
+repeat(async () => {
+  const { cameras } = await api("/api/v1/drift");
+  const mine = cameras.find(({ camera }) => camera === cameraId);
+  if (!mine) return;
+  const { episode, verdict } = mine;
+  let text = "No window was judged yet.";
+  if (episode) text = `${episode.cause.name} for ${agoText(episode.since_at)}: ${episode.cause.means}. Next: ${episode.cause.next_step}.`;
+  else if (verdict?.ratio === null) text = `Nothing can be told${verdict.note ? `: ${verdict.note}` : ""}.`;
+  else if (verdict) text = `${verdict.tier === "calm" ? "As usual" : "Unusual a moment ago"}, window until ${momentText(verdict.end_at)}.`;
+  byId("drift").textContent = text;
+  byId("drift").classList.toggle("hint", !episode);
 }, 30000);
 
 // Events
@@ -166,7 +183,8 @@ const editor = new Editor({
   problem: byId("editor-problem"), drawLine: byId("draw-line"), drawZone: byId("draw-zone"), cancel: byId("editor-cancel"),
   save: byId("editor-save"),
   onSave: async (lines, zones) => {
-    await api(base, { method: "PATCH", body: { lines, zones } });
+    const by = localStorage.getItem("footfall-reviewer"); // as on the review page
+    await api(by ? `${base}?${new URLSearchParams({ by })}` : base, { method: "PATCH", body: { lines, zones } });
     await showTotals();
   },
   onClose: () => { byId("edit").setAttribute("aria-expanded", "false"); byId("edit").focus(); },
@@ -176,6 +194,8 @@ async function edit() {
   const camera = await api(base);
   byId("edit").setAttribute("aria-expanded", "true");
   editor.open(camera.lines, camera.zones);
+  const { cameras } = await api("/api/v1/drift");
+  byId("editor-moved").hidden = cameras.find((each) => each.camera === cameraId)?.counts_valid !== false;
 }
 byId("edit").addEventListener("click", () => { if (byId("editor").hidden) edit(); else editor.close(); });
 if (location.hash === "#edit") edit();

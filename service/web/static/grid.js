@@ -1,5 +1,6 @@
 // The grid: states and counts of all cameras; pictures only of tiles that can be seen.
 import { api, countText, isWatched, localMidnight, percent, qualityText, repeat, showCoverage, showState, sinceText, truthText } from "./common.js";
+import { agoText, invalidText } from "./drift-words.js";
 
 const PICTURE_MS = 500;
 const tiles = new Map();
@@ -49,7 +50,7 @@ repeat(async () => {
 }, 1000);
 
 repeat(async () => {
-  const { rows } = await api(`/api/v1/counts?bucket=day&since=${localMidnight().toISOString()}`, { timeoutMs: 30000 });
+  const { rows, invalid } = await api(`/api/v1/counts?bucket=day&since=${localMidnight().toISOString()}`, { timeoutMs: 30000 });
   const sums = new Map();
   for (const row of rows) {
     const sum = sums.get(row.camera) || { in: 0, out: 0, buckets: new Map() };
@@ -69,6 +70,15 @@ repeat(async () => {
     tile.out.textContent = countText(sum.out, watched);
     showCoverage(tile.bar, tile.coverage, watched, seconds);
   }
+  const elsewhere = new Map();
+  for (const span of invalid) elsewhere.set(span.camera, [...(elsewhere.get(span.camera) || []), span]);
+  for (const [id, tile] of tiles) {
+    const note = tile.element.querySelector("[data-invalid]");
+    note.hidden = !elsewhere.has(id);
+    if (elsewhere.has(id)) note.textContent = invalidText(elsewhere.get(id));
+  }
+  document.getElementById("total-invalid").hidden = elsewhere.size === 0;
+  text("total-invalid", `These totals hold counts of ${elsewhere.size === 1 ? "one camera" : `${elsewhere.size} cameras`} that looked elsewhere today: ${[...elsewhere.keys()].join(", ")}. They are counted, and mean something else.`);
   text("total-in", countText(all.in, all.watched));
   text("total-out", countText(all.out, all.watched));
   text("total-coverage", all.seconds > 0 ? percent(Math.min(1, all.watched / all.seconds)) : "–");
@@ -91,6 +101,16 @@ repeat(async () => {
     element.hidden = false;
     element.textContent = `Precision ${each.value === null ? `– verdicts: ${qualityText(each)}` : qualityText(each)}`;
     element.title = `${each.definition}; n = ${each.n}`;
+  }
+}, 30000);
+
+// Which have changed.
+repeat(async () => {
+  for (const { camera, episode } of (await api("/api/v1/drift")).cameras) {
+    const line = tiles.get(camera)?.element.querySelector("[data-drift]");
+    if (!line) continue;
+    line.hidden = !episode;
+    if (episode) line.firstElementChild.textContent = `Has changed: ${episode.cause.name} for ${agoText(episode.since_at)}`;
   }
 }, 30000);
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gzip
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.drifted import Drifted
 
-from footfall.domain import Camera, Line, Sample, Sampling, Zone
+from footfall.domain import Camera, DriftAcceptance, Line, Sample, Sampling, Zone
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
@@ -197,16 +196,22 @@ def test_days_are_accepted_and_the_episode_ends(
     client: TestClient, world: Any, drifted: Drifted, gate: Any, now: datetime
 ) -> None:
     episode = drifted.episode("gate", "crowding", since_h=-4)
+    early = client.post(f"{DRIFT}/cameras/gate/accept", json={"kind": "days", **ADA})
+    assert early.status_code == 409  # the monitor could not tell since when
+    assert "no window of it was judged yet" in early.json()["detail"]
+    begin = DriftAcceptance("gate", now - 30 * 24 * HOUR, now - 16 * 24 * HOUR, now, "monitor", "a new camera")
+    drifted.store.accept(begin)
     answer = client.post(f"{DRIFT}/cameras/gate/accept", json={"kind": "days", **ADA})
     assert answer.status_code == 201
     said = answer.json()
     assert (said["ended"]["id"], said["ended"]["end"], said["ended"]["closed_by"]) == (episode.id, "accepted", "ada")
-    (kept,) = world.services.drift.acceptances("gate")
+    kept, first = world.services.drift.acceptances("gate")
+    assert first == begin
     assert (kept.begins_at, kept.by, kept.note) == (None, "ada", "seen on the spot")
     assert abs(kept.until_at - now) < timedelta(minutes=1)
     assert world.fleet.forgotten == []  # the view is as it was
-    (trail,) = client.get(f"{DRIFT}/cameras/gate/acceptances").json()
-    assert trail == said["acceptance"]
+    trail = client.get(f"{DRIFT}/cameras/gate/acceptances").json()
+    assert trail[0] == said["acceptance"]
     again = client.post(f"{DRIFT}/cameras/gate/accept", json={"kind": "days", "by": "bob"})
     assert (again.status_code, again.json()["ended"]) == (201, None)
 
@@ -283,9 +288,6 @@ def test_pictures_are_drawn_for_labels_only_with_leave(
     assert refused.json()["detail"].startswith(
         "camera 'gate': has no leave to keep pictures for labels; allow it first"
     )
-    none_a_day = dataclasses.replace(hall, sampling=Sampling("mend the model", targeted_per_day=0))
-    world.database.put_camera(none_a_day)
-    assert client.post(f"{DRIFT}/episodes/{ours.id}/batch", json=ADA).status_code == 409
     assert drifted.store.episode(theirs.id).batch_until is None
 
 
