@@ -203,6 +203,22 @@ class Metrics:
         self.canary_cameras = Gauge(
             "footfall_canary_cameras", "Cameras that the challenger looks at.", registry=registry
         )
+        self.shadow_frames = Counter(
+            "footfall_shadow_frames", "Frames that the challenger looked at beside the champion.", registry=registry
+        )
+        self.shadow_frames_dropped = Counter(
+            "footfall_shadow_frames_dropped",
+            "Frames that were due for the challenger, which was busy or failed.",
+            registry=registry,
+        )
+        self.shadow_people = Counter(
+            "footfall_shadow_people",
+            "People on these frames, by who surely found them.",
+            ["found_by"],
+            registry=registry,
+        )
+        for who in ("both", "champion", "challenger"):
+            self.shadow_people.labels(who)
         self.build = Info("footfall_build", "This version of Footfall.", registry=registry)
 
     def add_camera(self, camera: Camera) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from service.recorder import Recorder
     from service.sampling import Sampler
     from service.scheduler import ScheduledFrame, Scheduler
+    from service.shadow import Shadow
     from service.views import ViewKeeper
 
 _log = structlog.get_logger(__name__)
@@ -141,12 +142,14 @@ class Pipeline:
         uturn_window_s: float,
         statistics_interval_s: float,
         sampler: Sampler | None = None,
+        shadow: Shadow | None = None,
         workers: int = 1,
         views: ViewKeeper | None = None,
         activity: ActivitySettings | None = None,
     ) -> None:
         self._activity = activity or ActivitySettings()
         self._sampler = sampler
+        self._shadow = shadow
         self._views = views
         self._scheduler = scheduler
         self._detectors = self._wanted = detectors
@@ -350,6 +353,9 @@ class Pipeline:
         self._live.publish(analysis)
         if self._sampler is not None:
             self._sampler.observe(watched.camera, analysis)
+        challenger = self._detectors.challenger
+        if self._shadow is not None and challenger is not None and frame.camera_id not in self._detectors.canaries:
+            self._shadow.observe(watched.camera, analysis, challenger)
         for zone, people in analysis.people_in_zone.items():
             self._metrics.zone_people.labels(frame.camera_id, zone).set(people)
         records: list[Record] = [*analysis.crossings, *analysis.visits]

@@ -54,6 +54,8 @@ _DOUBT: Final = 0.15
 _SHORT_S: Final = 1.0
 DRIFTED: Final = "drifted"
 """Reason of targeted frames that were drawn because the camera is not as it was."""
+DISAGREEING: Final = "disagreeing"
+"""The reason of a frame on which champion and challenger, or system and teacher, see different people."""
 _AT_ONCE: Final = timedelta(seconds=2)
 """A clip that cannot begin so soon after its time is not made."""
 _QUEUE: Final = 32
@@ -336,13 +338,18 @@ class LabelBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class _LabelFrame:
-    """One of them, ready to be written."""
+class TrainingFrame:
+    """A frame for labels, ready to be written.
+
+    Attributes:
+        most_a_day: of a camera's frames in the targeted queue; None: whoever wants them says how many.
+    """
 
     camera_id: str
     hour_at: datetime
     model: str
     draft: _Draft
+    most_a_day: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,7 +389,7 @@ class Sampler:
         self._model = model
         self._rng = rng
         self._cameras: dict[str, _CameraSampler] = {}
-        self._batches: queue.Queue[_Batch | _DoneClip | _LabelFrame | None] = queue.Queue(_QUEUE)
+        self._batches: queue.Queue[_Batch | _DoneClip | TrainingFrame | None] = queue.Queue(_QUEUE)
         self._wanted: Mapping[str, LabelBatch] = {}
         self._labelled_at: dict[str, datetime] = {}
         self._thread = threading.Thread(target=self._write_all, name="sampler", daemon=True)
@@ -431,6 +438,26 @@ class Sampler:
         sampler.observe(analysis)
         self._label(sampler, analysis)
 
+    def for_training(self, camera_id: str, analysis: Analysis) -> TrainingFrame | None:
+        """Return this frame as one for labels; None without leave. On the analysis thread, after `observe`."""
+        sampler = self._cameras.get(camera_id)
+        if sampler is None or sampler.hour_at is None or sampler.sampling.targeted_per_day == 0:
+            return None
+        draft = sampler.draft_frame(analysis)
+        return TrainingFrame(
+            camera_id, sampler.hour_at, sampler.model, draft, most_a_day=sampler.sampling.targeted_per_day
+        )
+
+    def keep_for_training(self, frame: TrainingFrame, also_px: NDArray[np.float32]) -> None:
+        """Keep such a frame because two models disagree about it; from any thread.
+
+        Args:
+            also_px: (N, 4) people that the other one found: their heads are pixelated too.
+        """
+        frame.draft.picture = pixelate_heads(frame.draft.picture, also_px)
+        frame.draft.reason = DISAGREEING
+        self._submit(frame)
+
     def _label(self, sampler: _CameraSampler, analysis: Analysis) -> None:
         """Hand over this frame for labels if one is due."""
         wanted, at = self._wanted.get(sampler.camera_id), analysis.frame.received_at
@@ -441,7 +468,7 @@ class Sampler:
         self._labelled_at[sampler.camera_id] = at
         draft = sampler.draft_frame(analysis)
         draft.reason = DRIFTED
-        self._submit(_LabelFrame(sampler.camera_id, sampler.hour_at, sampler.model, draft))
+        self._submit(TrainingFrame(sampler.camera_id, sampler.hour_at, sampler.model, draft))
 
     def interrupt(self, camera_id: str) -> None:
         """The camera is not watched for a while: who was followed is not drawn."""
@@ -470,7 +497,7 @@ class Sampler:
         )
         self._submit(batch)
 
-    def _submit(self, work: _Batch | _DoneClip | _LabelFrame) -> None:
+    def _submit(self, work: _Batch | _DoneClip | TrainingFrame) -> None:
         try:
             self._batches.put_nowait(work)
         except queue.Full:
@@ -482,13 +509,21 @@ class Sampler:
             try:
                 if isinstance(batch, _DoneClip):
                     self._keep_clip(batch)
-                elif isinstance(batch, _LabelFrame):
+                elif isinstance(batch, TrainingFrame):
+                    if self._is_enough(batch):
+                        continue
                     self._keep(batch, batch.draft, "frame", "targeted", None)
                 else:
                     self._write(batch)
             except (StoreError, OSError) as error:
                 self._metrics.samples_dropped.labels("not_written").inc()
                 _log.error("samples could not be written", camera=batch.camera_id, error=str(error))
+
+    def _is_enough(self, frame: TrainingFrame) -> bool:
+        if frame.most_a_day is None:
+            return False
+        midnight = frame.hour_at.replace(hour=0)
+        return self._store.drawn(frame.camera_id, "frame", "targeted", since=midnight) >= frame.most_a_day
 
     def _write(self, batch: _Batch) -> None:
         midnight = batch.hour_at.replace(hour=0)
@@ -517,7 +552,12 @@ class Sampler:
             self._keep(batch, draft, "track", "targeted", None)
 
     def _keep(
-        self, batch: _Batch | _LabelFrame, draft: _Draft, unit: SampleUnit, into: SampleQueue, probability: float | None
+        self,
+        batch: _Batch | TrainingFrame,
+        draft: _Draft,
+        unit: SampleUnit,
+        into: SampleQueue,
+        probability: float | None,
     ) -> None:
         encoded, jpeg = cv2.imencode(".jpg", draft.picture, _JPEG)
         if not encoded:

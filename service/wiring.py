@@ -40,6 +40,7 @@ from service.recorder import Recorder
 from service.rollout import Rollout
 from service.sampling import LabelBatch, SampleKeeper, Sampler
 from service.scheduler import Scheduler
+from service.shadow import Shadow
 from service.views import ViewKeeper
 
 if TYPE_CHECKING:
@@ -123,6 +124,11 @@ class Service:
             on_committed=self.events.publish,
         )
         scheduler = Scheduler(max_batch=settings.max_batch, max_age_s=settings.max_frame_age_s, clock=clock)
+        self.shadow = (
+            Shadow(self.sampler, self.metrics, interval_s=settings.shadow_interval_s)
+            if settings.shadow_interval_s > 0
+            else None
+        )
         self.pipeline = Pipeline(
             scheduler=scheduler,
             detectors=detectors,
@@ -134,6 +140,7 @@ class Service:
             uturn_window_s=settings.uturn_window_s,
             statistics_interval_s=settings.statistics_interval_s,
             sampler=self.sampler,
+            shadow=self.shadow,
             workers=workers,
             views=self.views,
             activity=ActivitySettings(longest_rest_s=settings.longest_rest_s),
@@ -170,6 +177,7 @@ class Service:
             drift=DriftStore(self.database),
             registry=registry,
             rollout=self.rollout,
+            shadow=self.shadow,
         )
         self.server = ApiServer(create_app(self.services), host=settings.host, port=settings.port)
         self._stopped = threading.Event()
@@ -188,6 +196,8 @@ class Service:
         self.recorder.start()
         self.sampler.start()
         self.views.start()
+        if self.shadow is not None:
+            self.shadow.start()
         self.pipeline.start()
         for camera in self.database.cameras():
             self.fleet.apply(camera)
@@ -222,6 +232,8 @@ class Service:
         readers_ended = self.fleet.stop(0.35 * timeout_s)
         pipeline_ended = self.pipeline.stop(0.3 * timeout_s)
         committed = self.recorder.stop(0.2 * timeout_s)
+        if self.shadow is not None:
+            self.shadow.stop(0.05 * timeout_s)
         sampled = self.sampler.stop(0.1 * timeout_s)
         self.views.stop(0.05 * timeout_s)
         self.server.stop(0.05 * timeout_s)

@@ -93,6 +93,16 @@ class ChangeAnswer(BaseModel):
         )
 
 
+class ShadowAnswer(BaseModel):
+    """How far the challenger agrees with the champion on single frames of cameras that are no canaries."""
+
+    frames: int
+    both: int = Field(description="People that both surely found.")
+    champion: int = Field(description="Only the champion.")
+    challenger: int = Field(description="Only the challenger.")
+    agreement: float | None = Field(description="2 · both ÷ all of one and all of the other; null: nobody was found.")
+
+
 class RunningAnswer(BaseModel):
     """What this service runs; digests."""
 
@@ -101,6 +111,7 @@ class RunningAnswer(BaseModel):
     challenger: str | None
     canaries: list[str]
     follows: bool = Field(description="Whether everything that the registry wants runs here.")
+    shadow: ShadowAnswer | None = Field(description="Null without a challenger, or where it is switched off.")
 
 
 class ModelsAnswer(BaseModel):
@@ -166,6 +177,7 @@ def list_models(services: ServicesDep, limit: Annotated[int, Query(ge=1, le=1000
             challenger=running.challenger,
             canaries=list(running.canaries),
             follows=running.follows,
+            shadow=_shadow(services, running.challenger),
         ),
         models=[ModelEntry.of(each) for each in services.registry.models()],
         log=[ChangeAnswer.of(each) for each in services.registry.log(limit=limit)],
@@ -207,6 +219,19 @@ def roll_back(wanted: NewRollback, services: ServicesDep) -> ChangeAnswer:
 
 def _who(wanted: _Asked) -> dict[str, Any]:
     return {"actor": wanted.by, "why": wanted.why, "at": datetime.now(UTC)}
+
+
+def _shadow(services: Services, challenger: str | None) -> ShadowAnswer | None:
+    if services.shadow is None or challenger is None:
+        return None
+    found = services.shadow.so_far(challenger)
+    return ShadowAnswer(
+        frames=found.frames,
+        both=found.both,
+        champion=found.champion,
+        challenger=found.challenger,
+        agreement=found.agreement,
+    )
 
 
 def _check_cameras(services: Services, cameras: list[str]) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from service.recorder import Recorder
     from service.rollout import Rollout
     from service.sampling import SampleKeeper
+    from service.shadow import Shadow
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Services:
     drift: "DriftStore"
     registry: "Registry"
     rollout: "Rollout"
+    shadow: "Shadow | None"
     config_lock: threading.Lock = field(default_factory=threading.Lock)
     stopping: threading.Event = field(default_factory=threading.Event)
 

@@ -49,5 +49,6 @@ def sample_parts(folder: Path, metrics: Metrics, database: Database | None = Non
         "drift": DriftStore(database),
         "registry": registry,
         "rollout": FollowsAtOnce(registry),
+        "shadow": None,
         "keeper": SampleKeeper(store, blobs, metrics, most_bytes=10_000_000),
     }

@@ -1,5 +1,5 @@
 // The models page: who serves, who is tried out, what its gates found, who did what; a change names what was seen.
-import { Problem, api, make, repeat } from "./common.js";
+import { Problem, api, make, percent, repeat } from "./common.js";
 
 const element = (id) => document.getElementById(id);
 const NAME_KEY = "footfall-reviewer"; // the same name as on the review page
@@ -66,6 +66,12 @@ function gateRows(gates) {
   });
 }
 
+/** How far the challenger agrees on frames that it sees beside the champion. */
+function shadowText({ frames, both, champion, challenger, agreement }) {
+  if (agreement === null) return `${frames} frames looked at, nobody on them yet`;
+  return `${percent(agreement)} on ${frames} frames: ${both} people by both, ${challenger} only by it, ${champion} only by the champion`;
+}
+
 function figure(label, value) {
   return make("div", {}, make("dt", {}, label), make("dd", {}, value));
 }
@@ -78,6 +84,7 @@ function card(model, state) {
   if (model.refused_at) chips.push(make("span", { class: "models-trouble" }, "refused"));
   const figures = make("dl", { class: "models-figures" },
     figure("Looks at", runsHere(model, state)),
+    ...(role === "Challenger" && state.running.shadow ? [figure("Agrees", shadowText(state.running.shadow))] : []),
     figure("Threshold", model.threshold.toFixed(2)),
     figure("Size", `${(model.size_bytes / 1e6).toFixed(1)} MB`),
     figure("From", model.run ? `${model.origin}, run ${model.run}` : model.origin),

@@ -47,6 +47,7 @@ def test_models_aliases_log_and_what_runs_are_one_answer(client: TestClient, add
         "challenger": None,
         "canaries": [],
         "follows": True,
+        "shadow": None,
     }
     assert {(each["name"], each["threshold"], each["rejected"]) for each in answer["models"]} == {
         ("day", 0.4, False),
