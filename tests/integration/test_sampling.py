@@ -118,7 +118,7 @@ def test_heads_of_real_people_are_gone_from_a_clip(footage: Path) -> None:
     clip, at_s = None, frame.received_s
     while clip is None:
         at_s += 0.5
-        later = dataclasses.replace(frame, picture=np.full_like(frame.picture, 127), received_s=at_s)
+        later = dataclasses.replace(frame, image=np.full_like(frame.picture, 127), received_s=at_s)
         clip = recorder.add(analyser.update(later, detector.detect([later.picture])[0]), ())
     shares = []
     with av.open(io.BytesIO(clip.content)) as container:
