@@ -142,6 +142,21 @@ class Settings(BaseSettings):
     retrain_webhook_secret: SecretStr | None = Field(None, description="Signs what is posted there; a secret.")
     retrain_deadline_h: float = Field(12.0, gt=0, le=168, description="A retraining that takes longer has failed.")
     retrain_memory_mb: float = Field(4096.0, gt=0, description="A retraining process that takes more memory is ended.")
+    retrain_new_days: float = Field(
+        14.0, gt=0, le=366, description="Frames of so many days are new to a retraining that nobody told when it began."
+    )
+    retrain_may_lose: float = Field(
+        0.005, ge=0, lt=1, description="F1 that a better model may lose on old frames, by its interval's lower end."
+    )
+    retrain_canary_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the cameras that try a better model out first; 0: all of them get it at once.",
+    )
+    retrain_price_per_hour: float | None = Field(
+        None, ge=0, description="Of the machine that retrains, in your currency; then the plan tells a price."
+    )
     retrain_cooldown_h: float = Field(
         168.0, ge=0, le=8760, description="After a retraining none is started for so long, unless somebody insists."
     )

@@ -49,6 +49,10 @@ class TrainingError(FootfallError):
     """Material, a dataset or a training cannot be used; no model is written."""
 
 
+class InsufficientLabelsError(TrainingError):
+    """There are too few labelled frames to learn from or to judge by; nothing is trained (exit status 43)."""
+
+
 class StoreError(FootfallError):
     """A record could not be stored or read."""
 

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from footfall import __version__
+from footfall.config import Settings, read_settings
 from footfall.errors import FootfallError, SettingsError
 
 if TYPE_CHECKING:
+    from retrain.job import Options
     from retrain.train import Device
 
 EXIT_FAILED = 1
 EXIT_BAD_SETTINGS = 2
+EXIT_OF_OUTCOME = {"promoted": 0, "rejected": 42, "insufficient_labels": 43}
+"""As docs/retrain-requests.md tells launchers."""
 
 app = typer.Typer(
-    help="Trains detectors for Footfall.",
+    help="Makes better detectors for Footfall: from a site's own labelled frames, or from nothing.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+RequestOption = Annotated[
+    str | None,
+    typer.Option(help="File with the request, or its id; without it FOOTFALL_RETRAIN_REQUEST of the environment."),
+]
 TeacherOption = Annotated[
     Path | None,
     typer.Option(help="YOLO .onnx or .pt file that labels real pictures; drawn ones alone are used without it."),
@@ -96,6 +105,79 @@ def card(
 
     write_figures(folder, _existing("teacher", teacher), _existing("data", data), seconds=seconds, report=_report)
     typer.echo(f"{folder}: card written")
+
+
+@app.command()
+def run(
+    *,
+    request: RequestOption = None,
+    technique: Annotated[
+        str | None, typer.Option(help="frozen, full or distil, whatever the rule says.", show_default="by the rule")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Of training; by the number of frames without it.")] = None,
+    drawn: Annotated[int, typer.Option(min=0, help="Drawn frames for replay, for a model that began on them.")] = 600,
+    stress_frames: Annotated[int, typer.Option(min=0, help="Frames of the test that are worsened in every way.")] = 24,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed gives another training.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    mirror: Annotated[
+        bool, typer.Option("--mirror", help="Mirror pictures too: no line or perspective matters.")
+    ] = False,
+    open_seal: Annotated[bool, typer.Option("--open-seal", help="Judge by the sealed half of the test too.")] = False,
+    int8: Annotated[bool, typer.Option(help="Try 8 bits, and keep them where they lose little and are faster.")] = True,
+) -> None:
+    """Run a request for a better model, or go on with it: exit 0 promoted, 42 rejected, 43 too few labels."""
+    from retrain.job import from_json  # noqa: PLC0415
+    from retrain.run import Run  # noqa: PLC0415  not for `--help`
+    from retrain.wiring import job_of, open_stores, run_folder, workshop_of  # noqa: PLC0415
+
+    settings = read_settings()
+    options = _options(
+        settings,
+        technique=technique,
+        steps=steps,
+        drawn=drawn,
+        stress_frames=stress_frames,
+        seed=seed,
+        device=_checked_device(device),
+        may_mirror=mirror,
+        open_seal=open_seal,
+        with_int8=int8,
+    )
+    with open_stores(settings) as stores:
+        job = job_of(settings, stores, request)
+        folder = run_folder(settings, job.request_id)
+        one = Run(folder, tell=_tell)
+        ended = one.outcome()
+        planned = one.artefact("plan", 1)
+        if planned is not None and "job" in planned:  # as it began, so it goes on
+            job, options = from_json(planned["job"])
+        if ended is None:
+            from retrain.stages import stages_of  # noqa: PLC0415  loads PyTorch
+
+            ended = one.go(stages_of(workshop_of(settings, stores, job, options), one))
+        # What stays of pictures are digests, figures and two sheets.
+        one.drop("collect")
+    typer.echo(f"{ended.outcome}: {ended.note}")
+    raise typer.Exit(EXIT_OF_OUTCOME[ended.outcome])
+
+
+def _options(settings: Settings, **chosen: Any) -> Options:  # noqa: ANN401  fields of Options
+    from retrain.job import Options  # noqa: PLC0415
+    from retrain.technique import TECHNIQUES  # noqa: PLC0415
+
+    if chosen.get("technique") not in {None, *TECHNIQUES}:
+        raise SettingsError(f"--technique {chosen['technique']!r}: expected one of {', '.join(TECHNIQUES)}")
+    return Options(least_frames=settings.drift_least_labels, input_size=settings.input_size, **chosen)
+
+
+def _tell(line: dict[str, Any]) -> None:
+    """Progress: a line for people on a terminal, JSON for programs."""
+    if not sys.stderr.isatty():
+        typer.echo(json.dumps(line), err=True)
+        return
+    more = {name: value for name, value in line.items() if name not in {"at", "stage", "what"}}
+    told = "  ".join(f"{name} {value}" for name, value in more.items())
+    typer.echo(f"{line['stage']:>10}  {line['what']}  {told}".rstrip(), err=True)
 
 
 def _existing(option: str, path: Path | None) -> Path | None:

@@ -54,9 +54,20 @@ class Answering(Protocol):
 
 
 def export_model(
-    network: Answering, folder: Path, *, name: str, description: str, licence: str, data_digest: str, source: str
+    network: Answering,
+    folder: Path,
+    *,
+    name: str,
+    description: str,
+    licence: str,
+    data_digest: str,
+    source: str,
+    most_bytes: int | None = MOST_BYTES,
 ) -> ModelCard:
     """Write `model.onnx` and `model.json`.
+
+    Args:
+        most_bytes: how large the file may be; None for any size.
 
     Raises:
         TrainingError: the file is too large to ship.
@@ -70,9 +81,9 @@ def export_model(
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
     size = path.stat().st_size
-    if size > MOST_BYTES:
+    if most_bytes is not None and size > most_bytes:
         raise TrainingError(
-            f"model {name!r}: {MODEL_FILE} has {size} bytes, expected at most {MOST_BYTES}; make the network smaller"
+            f"model {name!r}: {MODEL_FILE} has {size} bytes, expected at most {most_bytes}; make the network smaller"
         )
     card = ModelCard(
         name=name,
@@ -144,3 +155,16 @@ def best_threshold(truth: Sequence[NDArray[np.float32]], found: Sequence[Detecti
         if precision and recall and 2 * precision * recall / (precision + recall) > best[1]:
             best = (threshold, 2 * precision * recall / (precision + recall))
     return best
+
+
+def copy_model(source: Path, target: Path) -> None:
+    """Copy `model.onnx` and `model.json` into a folder that is made."""
+    target.mkdir(parents=True)
+    for name in (MODEL_FILE, CARD_FILE):
+        shutil.copyfile(source / name, target / name)
+
+
+def copy_with_threshold(source: Path, target: Path, threshold: float) -> None:
+    """Copy a model folder, with another threshold."""
+    copy_model(source, target)
+    write_model_json(target, read_card(source).model_copy(update={"threshold": threshold}))

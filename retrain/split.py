@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
-from footfall.errors import TrainingError
+from footfall.errors import InsufficientLabelsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -81,7 +81,7 @@ def decide(
             trains loses.
 
     Raises:
-        TrainingError: there are too few pieces of new frames, even of a minute each.
+        InsufficientLabelsError: there are too few pieces of new frames, even of a minute each.
     """
     judging = [each for each in frames if not each.is_drawn and each.labelled_by != "teacher"]
     training = [each for each in frames if each.is_drawn or each.labelled_by == "teacher"]
@@ -110,7 +110,7 @@ def _stretch_of(frames: Sequence[LabelledFrame], kept: Mapping[str, Split]) -> S
         if len(new) >= LEAST_PIECES and (not old or len(old) >= LEAST_PIECES):
             return stretch
         counts.append(len(new))
-    raise TrainingError(
+    raise InsufficientLabelsError(
         f"labelled frames: the new ones are from {max(counts, default=0)} minutes of a camera, expected at least "
         f"{LEAST_PIECES}: with fewer, what judges would be what trained. Label frames of more cameras or times"
     )

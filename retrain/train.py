@@ -1,4 +1,7 @@
-"""Trains the network of the embedded detector; the only file that knows PyTorch and Ultralytics."""
+"""Trains networks, from nothing or from a model in use; the only file that knows PyTorch and Ultralytics.
+
+A model in use is learned on from its `model.onnx`, whose digest its card pins: no pickle is ever opened.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,13 @@ import time
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self
 
 import numpy as np
+import onnx
 
-from footfall.errors import TrainingError
+from footfall.errors import ModelError, TrainingError
+from footfall.vision.detector import MODEL_FILE, check_onnx, read_card, sha256_of
 
 # Ultralytics reads these when it is loaded: nothing is fetched, installed or reported.
 os.environ["YOLO_OFFLINE"] = "true"
@@ -34,23 +39,56 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from retrain.sampler import Sampler
+    from retrain.sampler import Sample
 
 Device = Literal["auto", "cpu", "cuda"]
 NETWORK_FILE: Final = Path(__file__).with_name("embedded.yaml")
 OPSET: Final = 17
 
-_CROP_SIZES_PX: Final = ((256, 256), (320, 320), (320, 320), (352, 352), (384, 384))
-_WHOLE_SIZES_PX: Final = ((384, 640), (384, 640), (352, 640), (480, 640), (320, 512), (192, 320), (256, 320))
-_PIXELS_PER_BATCH: Final = 16 * 320 * 320
-_WHOLE_SINCE: Final = 0.75
-"""From this share of the training on, samples are whole pictures as serving sees them."""
-_WARM_UP_STEPS: Final = 200
-_LEARNING_RATE: Final = 0.0015
+_KNOWN_NETWORKS: Final = (str(NETWORK_FILE), *(f"yolo11{size}.yaml" for size in "nsm"), "yolov8n.yaml", "yolov8s.yaml")
+"""Networks whose weights can be read back from ONNX, ours first."""
 _LEAST_LEARNING_RATE: Final = 0.02  # of the full one
 _WEIGHT_DECAY: Final = 0.01
 _AVERAGE_DECAY: Final = 0.998
 _LONGEST_GRADIENT: Final = 10.0
+
+
+class Sampling(Protocol):
+    """Whatever draws training samples."""
+
+    def sample(self, rng: np.random.Generator, height_px: int, width_px: int, *, plain: bool) -> Sample:
+        """Make one sample; see `Sampler.sample`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a training goes.
+
+    Attributes:
+        learning_rate: at its highest, after `warm_up_steps`.
+        crop_sizes_px, whole_sizes_px: (height, width) of samples, before and from `whole_since` on, a share of the
+            training from which on samples are whole pictures as serving sees them.
+        pixels_per_batch: of all samples of a batch together; at least four are taken.
+        frozen_share: of the layers, from the picture on, so many learn nothing.
+    """
+
+    learning_rate: float
+    warm_up_steps: int
+    crop_sizes_px: tuple[tuple[int, int], ...]
+    whole_sizes_px: tuple[tuple[int, int], ...]
+    whole_since: float
+    pixels_per_batch: int
+    frozen_share: float = 0.0
+
+
+FROM_NOTHING: Final = Pace(
+    learning_rate=0.0015,
+    warm_up_steps=200,
+    crop_sizes_px=((256, 256), (320, 320), (320, 320), (352, 352), (384, 384)),
+    whole_sizes_px=((384, 640), (384, 640), (352, 640), (480, 640), (320, 512), (192, 320), (256, 320)),
+    whole_since=0.75,
+    pixels_per_batch=16 * 320 * 320,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,20 +147,43 @@ class Network:
         Raises:
             TrainingError: Ultralytics is missing, or there is no such device.
         """
-        with _quiet_settings():
-            try:
-                from ultralytics.cfg import get_cfg  # noqa: PLC0415
-                from ultralytics.nn.tasks import DetectionModel  # noqa: PLC0415
-            except ImportError as error:
-                raise TrainingError(
-                    f"training needs Ultralytics ({error}); expected the `retrain` extra: `make setup-retrain`"
-                ) from None
-            torch.manual_seed(seed)
-            model = DetectionModel(str(NETWORK_FILE), ch=3, nc=1, verbose=False)
-            model.args = get_cfg()
-        model.names = {0: "person"}
+        torch.manual_seed(seed)
         chosen = _device(device)
-        return cls(model.to(chosen), chosen)
+        return cls(_build(str(NETWORK_FILE), classes=1).to(chosen), chosen)
+
+    @classmethod
+    def of_model(cls, folder: Path, *, device: Device = "auto") -> Self:
+        """Build the network of a model folder with its weights; of several classes only the people stay.
+
+        Its normalisation has become part of the convolutions when it was written, and stays so.
+
+        Raises:
+            TrainingError: it is none of the networks that are known here, or several of its classes are people.
+            ModelError: the file is not what its card says.
+        """
+        card = read_card(folder)
+        path = folder / MODEL_FILE
+        if sha256_of(path) != card.sha256:
+            raise ModelError(f"model {card.name!r}: {MODEL_FILE} is not what its card says; it is not trained on")
+        check_onnx(path.read_bytes(), name=card.name)
+        if len(card.person_classes) != 1:
+            raise TrainingError(f"model {card.name!r}: has {len(card.person_classes)} classes of people, expected one")
+        weights = {
+            each.name: onnx.numpy_helper.to_array(each) for each in onnx.load(str(path)).graph.initializer if each.name
+        }
+        for network in _KNOWN_NETWORKS:
+            model = _build(network, classes=len(card.class_names)).eval().fuse(verbose=False)
+            shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+            if _fit(weights, shapes):
+                model.load_state_dict({name: torch.from_numpy(weights[name].copy()) for name in shapes})
+                _keep_class(model, card.person_classes[0])
+                chosen = _device(device)
+                return cls(model.to(chosen), chosen)
+        known = ", ".join(Path(each).stem for each in _KNOWN_NETWORKS)
+        raise TrainingError(
+            f"model {card.name!r}: its weights belong to none of the networks that can be trained here ({known}), or "
+            "were written with 8 bits; expected a model with floats of one of them"
+        )
 
     def run(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
         """Answer pictures: (N, 3, H, W) float32 RGB in [0, 1] → (N, 5, anchors) float32 cx, cy, w, h, score."""
@@ -152,18 +213,35 @@ class Network:
             dynamic_axes={"images": {0: "batch", 2: "height", 3: "width"}, "output0": {0: "batch", 2: "anchors"}},
         )
 
+    def learning_parameters(self) -> int:
+        """How many of them were allowed to change."""
+        return sum(each.numel() for each in self.model.parameters() if each.requires_grad)
+
     def parameters(self) -> int:
         """How many numbers were learned."""
         return sum(parameter.numel() for parameter in self.model.parameters())
 
 
+def is_ours(folder: Path) -> bool:
+    """Whether a model folder holds the network of the embedded detector, which was trained on drawn scenes.
+
+    Raises:
+        TrainingError: Ultralytics is missing.
+    """
+    weights = {each.name: tuple(each.dims) for each in onnx.load(str(folder / MODEL_FILE)).graph.initializer}
+    model = _build(str(NETWORK_FILE), classes=1).eval().fuse(verbose=False)
+    return all(weights.get(name) == tuple(value.shape) for name, value in model.state_dict().items())
+
+
 def teach(
     network: Network,
-    sampler: Sampler,
+    sampler: Sampling,
     *,
     schedule: Schedule,
     seed: int,
     report: Callable[[Progress], None],
+    pace: Pace = FROM_NOTHING,
+    report_every_s: float = 30.0,
 ) -> Taught:
     """Train until the schedule is done; the network holds the running mean of its weights afterwards.
 
@@ -175,19 +253,20 @@ def teach(
     criterion = network.model.init_criterion()
     averaged = deepcopy(network.model).eval()
     model = network.model.train().to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(_groups(model), lr=_LEARNING_RATE, betas=(0.9, 0.999))
+    _freeze(model, pace.frozen_share)
+    optimizer = torch.optim.AdamW(_groups(model), lr=pace.learning_rate, betas=(0.9, 0.999))
     precision = _precision(network.device)
     done = samples = 0
     losses: list[float] = []
     reported_at = started
     reported_samples = 0
-    for batch in _batches(sampler, schedule.steps, told, seed):
+    for batch in _batches(sampler, schedule.steps, told, seed, pace):
         share = (time.monotonic() - started) / schedule.seconds if schedule.steps is None else done / schedule.steps
         told.value = share
         if share >= 1:
             break
         for group in optimizer.param_groups:
-            group["lr"] = _LEARNING_RATE * _rate(done, share)
+            group["lr"] = pace.learning_rate * _rate(done, share, pace.warm_up_steps)
         pictures = batch["img"].to(network.device).float().div(255)
         pictures = pictures.contiguous(memory_format=torch.channels_last)
         with torch.autocast(network.device.type, dtype=precision, enabled=precision != torch.float32):
@@ -209,18 +288,18 @@ def teach(
         samples += len(pictures)
         losses.append(float(loss.detach()))
         now = time.monotonic()
-        if now - reported_at >= 30 or done == 1:
-            pace = (samples - reported_samples) / (now - reported_at)
-            report(Progress(done, share, float(np.mean(losses)), pace))
+        if now - reported_at >= report_every_s or done == 1:
+            samples_per_s = (samples - reported_samples) / max(now - reported_at, 1e-9)
+            report(Progress(done, share, float(np.mean(losses)), samples_per_s))
             reported_at, reported_samples, losses = now, samples, []
     network.model = averaged
     return Taught(done, samples, time.monotonic() - started, str(network.device), str(precision).removeprefix("torch."))
 
 
-def _rate(done: int, share: float) -> float:
+def _rate(done: int, share: float, warm_up_steps: int) -> float:
     """Of the full learning rate: up over the first steps, then down along half a cosine."""
     cosine = _LEAST_LEARNING_RATE + (1 - _LEAST_LEARNING_RATE) * (1 + float(np.cos(np.pi * share))) / 2
-    return cosine * min(1.0, (done + 1) / _WARM_UP_STEPS)
+    return cosine * min(1.0, (done + 1) / warm_up_steps)
 
 
 class _Batches(torch.utils.data.IterableDataset):  # type: ignore[misc]  # torch is not followed
@@ -231,7 +310,8 @@ class _Batches(torch.utils.data.IterableDataset):  # type: ignore[misc]  # torch
         told: how far it is then, in [0, 1]; shared with the training process.
     """
 
-    def __init__(self, sampler: Sampler, steps: int | None, told: Any, seed: int) -> None:  # noqa: ANN401
+    def __init__(self, sampler: Sampling, steps: int | None, told: Any, seed: int, pace: Pace) -> None:  # noqa: ANN401
+        self._pace = pace
         self._sampler = sampler
         self._steps = steps
         self._told = told
@@ -250,10 +330,10 @@ class _Batches(torch.utils.data.IterableDataset):  # type: ignore[misc]  # torch
     def _batch(self, number: int) -> dict[str, torch.Tensor]:
         rng = np.random.Generator(np.random.PCG64([self._seed, number]))
         # By number where it can be told: batches are made ahead, how far depends on the machine's mood.
-        plain = (self._told.value if self._steps is None else number / self._steps) >= _WHOLE_SINCE
-        sizes = _WHOLE_SIZES_PX if plain else _CROP_SIZES_PX
+        plain = (self._told.value if self._steps is None else number / self._steps) >= self._pace.whole_since
+        sizes = self._pace.whole_sizes_px if plain else self._pace.crop_sizes_px
         height, width = sizes[int(rng.integers(len(sizes)))]
-        count = max(4, round(_PIXELS_PER_BATCH / (height * width)))
+        count = max(4, round(self._pace.pixels_per_batch / (height * width)))
         pictures = np.empty((count, 3, height, width), np.uint8)
         boxes, owners = [], []
         for index in range(count):
@@ -274,20 +354,62 @@ class _Batches(torch.utils.data.IterableDataset):  # type: ignore[misc]  # torch
 
 
 def _batches(
-    sampler: Sampler,
+    sampler: Sampling,
     steps: int | None,
     told: Any,  # noqa: ANN401  a shared number
     seed: int,
+    pace: Pace,
 ) -> Iterator[dict[str, torch.Tensor]]:
     cores = os.cpu_count() or 1
     loader = torch.utils.data.DataLoader(
-        _Batches(sampler, steps, told, seed),
+        _Batches(sampler, steps, told, seed, pace),
         batch_size=None,
         num_workers=max(1, min(12, cores - 1)),
         prefetch_factor=4,
         multiprocessing_context="fork",
     )
     yield from loader
+
+
+def _build(network: str, *, classes: int) -> Any:  # noqa: ANN401  Ultralytics has no types
+    with _quiet_settings():
+        try:
+            from ultralytics.cfg import get_cfg  # noqa: PLC0415
+            from ultralytics.nn.tasks import DetectionModel  # noqa: PLC0415
+        except ImportError as error:
+            raise TrainingError(
+                f"training needs Ultralytics ({error}); expected the `retrain` extra: `make setup-retrain`"
+            ) from None
+        model = DetectionModel(network, ch=3, nc=classes, verbose=False)
+        model.args = get_cfg()
+    model.names = {0: "person"}
+    return model
+
+
+def _fit(weights: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> bool:
+    return all(name in weights and weights[name].shape == shape for name, shape in shapes.items())
+
+
+def _keep_class(model: Any, index: int) -> None:  # noqa: ANN401
+    """Let the head answer for one class only."""
+    head = model.model[-1]
+    for branch in head.cv3:
+        last = branch[-1]
+        smaller = nn.Conv2d(last.in_channels, 1, 1)
+        smaller.weight.data = last.weight.data[index : index + 1].clone()
+        smaller.bias.data = last.bias.data[index : index + 1].clone()
+        branch[-1] = smaller
+    head.nc, head.no = 1, 1 + 4 * head.reg_max
+    model.nc = 1
+
+
+def _freeze(model: Any, share: float) -> None:  # noqa: ANN401
+    """Let the first layers as they are; everything after them learns, also what was fused."""
+    bound = round(share * len(model.model))
+    for number, layer in enumerate(model.model):
+        for name, parameter in layer.named_parameters():
+            # The sum over a distribution of distances is no weight to learn.
+            parameter.requires_grad_(number >= bound and not name.startswith("dfl."))
 
 
 def _groups(model: Any) -> list[dict[str, Any]]:  # noqa: ANN401

@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -25,13 +25,13 @@ import yaml
 
 from footfall.domain import SampleLabel
 from footfall.errors import FootfallError, UnknownRecordError
-from footfall.stores.samples import MAX_ROWS
+from footfall.stores.samples import each_sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import BinaryIO
 
-    from footfall.domain import Sample, SampleQueue, SampleUnit
+    from footfall.domain import Sample, SampleQueue
     from footfall.stores.blobs import BlobStore
     from footfall.stores.samples import SampleStore
 
@@ -50,8 +50,6 @@ _CLASS: Final = "person"
 _PEOPLE: Final = frozenset({"person", "people", "pedestrian"})
 _REVIEWER: Final = re.compile(r"\S(?:.{0,62}\S)?")
 _ID: Final = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
-_BEGIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_END: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _SAME_PX: Final = 0.1
 """YOLO keeps five digits of the picture's width: 0.04 pixels at 3840."""
 _PICTURES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
@@ -127,29 +125,6 @@ class _Found:
                 "Nothing was added"
             )
         self.named[sample.id], self.boxes[sample.id] = image, boxes
-
-
-def each_sample(
-    store: SampleStore,
-    *,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    unit: SampleUnit | None = None,
-    queue: SampleQueue | None = None,
-    camera_ids: Sequence[str] | None = None,
-) -> Iterator[Sample]:
-    """Yield samples taken in [since, until), oldest first, however many there are; None means any."""
-    begin, end = since or _BEGIN, until or _END
-    told: set[str] = set()  # of the moment at which the next page begins
-    while True:
-        page = store.samples(since=begin, until=end, unit=unit, queue=queue, camera_ids=camera_ids)
-        fresh = [sample for sample in page if sample.id not in told]
-        yield from fresh
-        if len(page) < MAX_ROWS:
-            return
-        last = page[-1].taken_at
-        told = {sample.id for sample in page if sample.taken_at == last}
-        begin = last if fresh else last + timedelta(microseconds=1)
 
 
 # Export

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -13,13 +14,14 @@ from footfall.stores.database import from_us, to_us
 from footfall.stores.schema import deletions, sample_labels, samples, sampling_populations
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
+    from collections.abc import Iterator, Sequence
 
     from footfall.domain import DeletionReason, SampleQueue, SampleUnit
     from footfall.stores.database import Database
 
 MAX_ROWS: Final = 10_000
+_BEGIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_END: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _AT_ONCE: Final = 500
 """Ids in one statement: databases bound how many values it may hold."""
 
@@ -365,6 +367,29 @@ class SampleStore:
                 )
                 for row in connection.execute(query).mappings()
             ]
+
+
+def each_sample(
+    store: SampleStore,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    unit: SampleUnit | None = None,
+    queue: SampleQueue | None = None,
+    camera_ids: Sequence[str] | None = None,
+) -> Iterator[Sample]:
+    """Yield samples taken in [since, until), oldest first, however many there are; None means any."""
+    begin, end = since or _BEGIN, until or _END
+    told: set[str] = set()  # of the moment at which the next page begins
+    while True:
+        page = store.samples(since=begin, until=end, unit=unit, queue=queue, camera_ids=camera_ids)
+        fresh = [sample for sample in page if sample.id not in told]
+        yield from fresh
+        if len(page) < MAX_ROWS:
+            return
+        last = page[-1].taken_at
+        told = {sample.id for sample in page if sample.taken_at == last}
+        begin = last if fresh else last + timedelta(microseconds=1)
 
 
 def _is_labelled() -> sa.Exists:

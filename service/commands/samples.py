@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from footfall.config import read_settings
-from service.labelsets import LabelFormat, each_sample, export_frames, import_frames
+from footfall.stores.samples import each_sample
+from service.labelsets import LabelFormat, export_frames, import_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

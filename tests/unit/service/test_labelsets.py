@@ -18,13 +18,12 @@ import pytest
 from footfall.domain import Sample, SampleLabel
 from footfall.stores.blobs import BlobStore
 from footfall.stores.database import Database
-from footfall.stores.samples import SampleStore
+from footfall.stores.samples import SampleStore, each_sample
 from service import labelsets
 from service.labelsets import (
     ImportSummary,
     LabelFormat,
     LabelSetError,
-    each_sample,
     export_frames,
     import_frames,
     pack_set,

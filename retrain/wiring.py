@@ -1,0 +1,191 @@
+"""Builds everything that does I/O for a retraining; nothing else does, and nobody imports it but `__main__`."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from footfall.stores.blobs import BlobStore
+from footfall.stores.database import Database
+from footfall.stores.drift import DriftStore
+from footfall.stores.registry import Registry
+from footfall.stores.retrains import RetrainStore
+from footfall.stores.samples import SampleStore
+from footfall.vision.detector import read_card
+from footfall.vision.models import EMBEDDED_FOLDER, resolve_model
+from retrain.job import read_job
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from footfall.config import Settings
+    from footfall.domain import DriftEpisode, RetrainCause
+    from retrain.job import Job, Options
+    from retrain.stages import Workshop
+
+RUNS: Final = "retrains"
+"""Folder in the data folder; beside what the launcher writes of a request, a folder `run`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The records."""
+
+    database: Database
+    samples: SampleStore
+    blobs: BlobStore
+    retrains: RetrainStore
+    drift: DriftStore
+    registry: Registry
+
+
+@contextlib.contextmanager
+def open_stores(settings: Settings) -> Iterator[Stores]:
+    """Open the records, and close them.
+
+    Raises:
+        StoreError: they cannot be reached.
+    """
+    database = Database(settings.sqlalchemy_url)
+    try:
+        database.migrate()
+        blobs = BlobStore(settings.blobs or str(settings.data_dir / "blobs"))
+        yield Stores(
+            database,
+            SampleStore(database),
+            blobs,
+            RetrainStore(database),
+            DriftStore(database),
+            Registry(database, blobs),
+        )
+    finally:
+        database.close()
+
+
+def job_of(settings: Settings, stores: Stores, request: str | None) -> Job:
+    """Read the request; see `read_job`."""
+
+    def began(cause: RetrainCause, cameras: Sequence[str]) -> datetime | None:
+        return min(
+            (each.since_at for each in open_episodes(stores.drift, cameras) if each.cause == cause), default=None
+        )
+
+    return read_job(request, stores.retrains.request, began, now=datetime.now(UTC), new_days=settings.retrain_new_days)
+
+
+def open_episodes(drift: DriftStore, cameras: Sequence[str]) -> list[DriftEpisode]:
+    """Return what cameras drift now; without cameras, those of the whole site."""
+    found = drift.episodes(since=datetime.now(UTC), camera_ids=list(cameras) or None)
+    return [each for each in found if each.closed_at is None]
+
+
+def run_folder(settings: Settings, request_id: str) -> Path:
+    """Where a request's run is."""
+    return settings.data_dir / RUNS / request_id / "run"
+
+
+def champion_of(settings: Settings, registry: Registry) -> Path:
+    """Return the folder of the model in use.
+
+    Raises:
+        ModelError: there is none, or it is not what was registered.
+    """
+    models_dir = settings.data_dir / "models"
+    sha256 = registry.aliases().champion
+    if settings.model is None and sha256 is not None:
+        return registry.fetch(registry.model(sha256), models_dir, also=(EMBEDDED_FOLDER,))
+    return resolve_model(settings.model, models_dir)
+
+
+def base_of(champion: Path, settings: Settings, registry: Registry) -> Path:
+    """Return the folder of the model with floats that the one in use was made of; often that is itself.
+
+    Raises:
+        ModelError: its files are gone.
+        UnknownRecordError: it is not registered.
+    """
+    from retrain.quantise import INT8  # noqa: PLC0415  heavy
+
+    name = read_card(champion).name
+    if not name.endswith(INT8):
+        return champion
+    return registry.fetch(registry.find(name.removesuffix(INT8)), settings.data_dir / "models")
+
+
+def canaries_of(database: Database, share: float) -> tuple[str, ...]:
+    """Choose cameras that try a model out, the same ones each time; none for share 0, else at least one.
+
+    Not more than all but one: somebody must show what the champion makes of it.
+    """
+    cameras = [each.id for each in database.cameras() if each.enabled]
+    count = min(math.ceil(share * len(cameras)), len(cameras) - 1)
+    by_chance = sorted(cameras, key=lambda name: hashlib.sha256(name.encode()).digest())
+    return tuple(sorted(by_chance[: max(0, count)]))
+
+
+def workshop_of(settings: Settings, stores: Stores, job: Job, options: Options) -> Workshop:
+    """Return all that the stages need.
+
+    Raises:
+        ModelError: the model in use or the teacher cannot be used.
+    """
+    from retrain.gates import Bounds  # noqa: PLC0415  loads PyTorch: not for a run that is over
+    from retrain.promote import hand_over  # noqa: PLC0415
+    from retrain.stages import Workshop  # noqa: PLC0415
+
+    models_dir = settings.data_dir / "models"
+    champion = champion_of(settings, stores.registry)
+    sha256 = read_card(champion).sha256
+
+    def promote(
+        challenger: Path,
+        floats: Path | None,
+        report: Mapping[str, Any],
+        passed: bool,  # noqa: FBT001
+    ) -> dict[str, Any]:
+        return hand_over(
+            stores.registry,
+            challenger,
+            report,
+            passed=passed,
+            run=job.request_id,
+            champion=sha256,
+            at=datetime.now(UTC),
+            floats=floats,
+            canaries=canaries_of(stores.database, settings.retrain_canary_share),
+        )
+
+    def batch(wanted: int, frames: Sequence[str]) -> None:
+        content = {
+            "request": job.request_id,
+            "at": datetime.now(UTC).isoformat(),
+            "cause": job.cause,
+            "wanted": wanted,
+            "frames": list(frames),
+        }
+        stores.database.set_setting(f"label_batch/{job.request_id}", json.dumps(content))
+        until = datetime.now(UTC) + timedelta(hours=settings.drift_batch_h)
+        for episode in open_episodes(stores.drift, job.cameras):
+            stores.drift.open_batch(episode.id, until=until)  # more pictures are drawn to be labelled
+
+    return Workshop(
+        job=job,
+        options=options,
+        database=stores.database,
+        samples=stores.samples,
+        blobs=stores.blobs,
+        champion=champion,
+        base=base_of(champion, settings, stores.registry),
+        teacher=None if settings.teacher_model is None else resolve_model(settings.teacher_model, models_dir),
+        bounds=Bounds(precision_target=settings.precision_target, may_lose=settings.retrain_may_lose),
+        deadline_s=settings.retrain_deadline_h * 3600,
+        price_per_hour=settings.retrain_price_per_hour,
+        promote=promote,
+        batch=batch,
+    )
