@@ -6,6 +6,7 @@ cannot.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -173,8 +174,11 @@ class Rollout:
             self._seen = aliases.number
             return
         champion = self._get(aliases.champion) or self._detectors.champion
-        challenger = self._get(aliases.challenger)
-        self._seen = aliases.number
+        challenger, trouble = None, None
+        try:
+            challenger = self._get(aliases.challenger)
+        except (StoreError, OSError) as error:
+            trouble = error  # which must not keep a rollback of the champion back
         self._follows = champion.version.sha256 == aliases.champion and (
             aliases.challenger is None or challenger is not None
         )
@@ -187,6 +191,9 @@ class Rollout:
         if champion is not before.champion:
             self._metrics.model_swaps.labels("swapped").inc()
             _log.info("champion swapped", model=champion.version.name, sha256=_short(champion.version.sha256))
+        if trouble is not None:
+            raise trouble
+        self._seen = aliases.number
         if self._detectors.canaries:
             _log.info("challenger looks at canaries", cameras=sorted(self._detectors.canaries))
 
@@ -226,7 +233,8 @@ class Rollout:
         folder = self._registry.fetch(model, self._models_dir, also=(EMBEDDED_FOLDER,))
         try:
             detector = self._load(folder)
-            took_s = check_detector(detector, slowest_s=self._slowest_s)
+            # Without any other a slow one is better than none.
+            took_s = check_detector(detector, slowest_s=math.inf if self._detectors is None else self._slowest_s)
         except (ModelError, StoreError, OSError):
             raise
         except Exception as error:  # noqa: BLE001  a runtime's exceptions have no common base

@@ -225,6 +225,55 @@ def test_a_store_that_is_away_is_asked_again_and_refuses_nothing(site: Site, mon
     assert site.registry.model(night.sha256).refusal == ""
 
 
+def test_a_challenger_that_cannot_be_fetched_keeps_no_rollback_back(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rollout = site.rollout()
+    rollout.first()
+    night, dusk = site.add("night"), site.add("dusk")
+    site.registry.promote(night.sha256, **BY)
+    rollout.turn(site.pipe)  # type: ignore[arg-type]
+    site.registry.try_out(dusk.sha256, [], **BY)
+    site.registry.rollback(**BY)
+    fetch = Registry.fetch
+
+    def half(self: Registry, model: RegisteredModel, *args: Any, **kwargs: Any) -> Path:
+        if model == dusk:
+            raise StoreError("blobs s3://bucket: cannot be read")
+        return fetch(self, model, *args, **kwargs)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Registry, "fetch", half)
+        for _ in range(2):
+            with pytest.raises(StoreError):
+                rollout.turn(site.pipe)  # type: ignore[arg-type]
+            assert site.pipe.used[-1].champion.version.sha256 == EMBEDDED
+    assert not rollout.status.follows
+    rollout.turn(site.pipe)  # type: ignore[arg-type]
+    assert (rollout.status.challenger, rollout.status.follows) == (dusk.sha256, True)
+    assert site.registry.model(dusk.sha256).refusal == ""
+
+
+def test_a_slow_model_is_better_than_none_and_sets_the_measure(site: Site) -> None:
+    takes_s = {EMBEDDED: 0.05}
+
+    def slow(folder: Path) -> Any:
+        sha256 = read_card(folder).sha256
+        detector: Any = Detector(takes_s=takes_s[sha256])
+        detector.version = ModelVersion("slow", sha256, 0.5, "none")
+        return detector
+
+    rollout = site.rollout(load=slow, slowest_s=0.01)
+    rollout.first()
+    for name, seconds, serves in (("as-slow", 0.06, True), ("absurd", 0.3, False)):
+        model = site.add(name)
+        takes_s[model.sha256] = seconds
+        site.registry.promote(model.sha256, **BY)
+        rollout.turn(site.pipe)  # type: ignore[arg-type]
+        assert (rollout.status.champion == model.sha256) == serves
+    assert "s are of use; it is refused" in site.registry.find("absurd").refusal
+
+
 def test_a_pinned_model_wins(site: Site) -> None:
     pinned = write_figure_model(site.folder / "pinned", note="pinned")
     rollout = site.rollout(pinned=str(pinned))
