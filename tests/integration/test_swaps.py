@@ -9,16 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnx
 import pytest
-from support.figures import walk, write_figure_model, write_film
+from support.figures import walk, write_broken_model, write_figure_model, write_film
 from support.registered import make_registry
 from support.served import Served
 
 from footfall.domain import RegisteredModel
 from footfall.stores.database import Database
-from footfall.vision.detector import CARD_FILE, MODEL_FILE, read_card, sha256_of
 
 CAMERAS = 4
 LOOP_S = 10.0
@@ -55,18 +52,6 @@ def counts_by_loop(events: list[dict[str, Any]]) -> list[dict[str, int]]:
     return loops[1:-1]  # the first and the last may be cut
 
 
-def spoil(folder: Path) -> Path:
-    """Give a model weights of NaN, with a card that fits."""
-    model = onnx.load(folder / MODEL_FILE)
-    for initializer in model.graph.initializer:
-        if initializer.name == "weights":
-            initializer.raw_data = np.full((1, 3, 1, 1), np.nan, np.float32).tobytes()
-    onnx.save(model, folder / MODEL_FILE)
-    card = read_card(folder).model_copy(update={"sha256": sha256_of(folder / MODEL_FILE)})
-    (folder / CARD_FILE).write_text(card.model_dump_json())
-    return folder
-
-
 @pytest.fixture
 def site(
     tmp_path: Path, rtsp_server: Callable[..., Any]
@@ -78,8 +63,8 @@ def site(
     database = Database(f"sqlite:///{tmp_path / 'service' / 'data' / 'footfall.db'}")
     database.migrate()
     registry = make_registry(tmp_path / "service" / "data", database)
-    made = {name: write_figure_model(tmp_path / "made" / name, note=name) for name in ("one", "two", "broken")}
-    spoil(made["broken"])
+    made = {name: write_figure_model(tmp_path / "made" / name, note=name) for name in ("one", "two")}
+    made["broken"] = write_broken_model(tmp_path / "made" / "broken")
     models = {
         name: registry.add(folder, origin="retrained", by="test", at=datetime.now(UTC)) for name, folder in made.items()
     }

@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from footfall.vision.detector import CARD_FILE, MODEL_FILE, ModelCard, sha256_of
+from footfall.vision.detector import CARD_FILE, MODEL_FILE, ModelCard, read_card, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -104,6 +104,19 @@ def write_figure_model(folder: Path, *, class_names: tuple[str, ...] = ("person"
         source="tests/support/figures.py",
     )
     (folder / CARD_FILE).write_text(json.dumps(card.model_dump()), encoding="utf-8")
+    return folder
+
+
+def write_broken_model(folder: Path) -> Path:
+    """Write such a model whose weights are NaN, with a card that fits: only running it shows that it is broken."""
+    write_figure_model(folder)
+    model = onnx.load(folder / MODEL_FILE)
+    for initializer in model.graph.initializer:
+        if initializer.name == "weights":
+            initializer.raw_data = np.full((1, 3, 1, 1), np.nan, np.float32).tobytes()
+    onnx.save(model, folder / MODEL_FILE)
+    card = read_card(folder).model_copy(update={"sha256": sha256_of(folder / MODEL_FILE)})
+    (folder / CARD_FILE).write_text(card.model_dump_json(), encoding="utf-8")
     return folder
 
 

@@ -5,21 +5,20 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from support.figures import write_figure_model
+from support.figures import write_broken_model, write_figure_model
 from support.registered import make_registry
 
 from footfall.domain import Detections, ModelVersion, RegisteredModel
 from footfall.errors import ModelError, StoreError
 from footfall.stores.registry import Registry
-from footfall.vision.detector import CARD_FILE, MODEL_FILE, ModelCard, load_detector, read_card, sha256_of
+from footfall.vision.detector import CARD_FILE, MODEL_FILE, ModelCard, load_detector, read_card
 from footfall.vision.models import EMBEDDED_FOLDER
 from service.metrics import Metrics
 from service.pipeline import Detectors
@@ -58,17 +57,10 @@ class Site:
         about: dict[str, Any] = {"load": load, "slowest_s": 5.0, **settings}
         return Rollout(self.registry, self.metrics, models_dir=self.folder / "models", pinned=pinned, **about)
 
-    def add(
-        self, name: str, *, spoil: Callable[[onnx.ModelProto], None] | None = None, **about: Any
-    ) -> RegisteredModel:
-        folder = write_figure_model(self.folder / "made" / name, note=name)
-        if spoil is not None:
-            model = onnx.load(folder / MODEL_FILE)
-            spoil(model)
-            onnx.save(model, folder / MODEL_FILE)
-            card = read_card(folder).model_copy(update={"sha256": sha256_of(folder / MODEL_FILE)})
-            (folder / CARD_FILE).write_text(card.model_dump_json())
-        return self.registry.add(folder, origin="retrained", by="retrain", at=NOON, **about)
+    def add(self, name: str, *, is_broken: bool = False) -> RegisteredModel:
+        place = self.folder / "made" / name
+        folder = write_broken_model(place) if is_broken else write_figure_model(place, note=name)
+        return self.registry.add(folder, origin="retrained", by="retrain", at=NOON)
 
     def metric(self, metric: str, /, **labels: str) -> float | None:
         return self.metrics.registry.get_sample_value(metric, labels)
@@ -77,12 +69,6 @@ class Site:
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     return Site(tmp_path)
-
-
-def nan_weights(model: onnx.ModelProto) -> None:
-    for initializer in model.graph.initializer:
-        if initializer.name == "weights":
-            initializer.raw_data = np.full((1, 3, 1, 1), np.nan, np.float32).tobytes()
 
 
 def test_without_any_promotion_the_embedded_model_serves_and_is_the_champion(site: Site) -> None:
@@ -154,7 +140,7 @@ def test_a_challenger_looks_at_its_canaries_and_needs_no_second_load_to_become_c
 def test_a_model_of_nan_is_refused_once_and_the_old_one_goes_on(site: Site) -> None:
     rollout = site.rollout()
     before = rollout.first()
-    broken = site.add("broken", spoil=nan_weights)
+    broken = site.add("broken", is_broken=True)
     site.registry.promote(broken.sha256, **BY)
     for _ in range(3):
         rollout.turn(site.pipe)  # type: ignore[arg-type]
@@ -182,7 +168,7 @@ def test_a_model_of_nan_is_refused_once_and_the_old_one_goes_on(site: Site) -> N
 def test_a_broken_challenger_harms_no_canary(site: Site) -> None:
     rollout = site.rollout()
     rollout.first()
-    broken = site.add("broken", spoil=nan_weights)
+    broken = site.add("broken", is_broken=True)
     site.registry.try_out(broken.sha256, ["gate"], **BY)
     rollout.turn(site.pipe)  # type: ignore[arg-type]
     assert site.pipe.used[-1].of("gate").version.sha256 == EMBEDDED
@@ -285,7 +271,7 @@ def test_a_pinned_model_wins(site: Site) -> None:
 
 
 def test_nothing_that_can_serve_ends_the_start_with_what_to_do(site: Site) -> None:
-    broken = site.add("broken", spoil=nan_weights)
+    broken = site.add("broken", is_broken=True)
     site.registry.promote(broken.sha256, **BY)
     with pytest.raises(ModelError, match=r"neither the champion nor the one before it can serve \(model 'broken'.*use"):
         site.rollout().first()
