@@ -350,6 +350,12 @@ class CameraSettings(_Strict):
     name: str = Field("", max_length=200, description="What people call it.")
     enabled: bool = Field(True, description="Whether it is watched.")
     target_fps: float = Field(5.0, gt=0, le=60, description="Analyses a second aimed at.")
+    priority: int = Field(
+        1,
+        ge=1,
+        le=10,
+        description="Where the machine is too small, it waits this many times less than others.",
+    )
     transport: Literal["tcp", "udp"] = Field("tcp", description="How RTSP media travels.")
     loop: bool = Field(False, description="A file starts again at its end, played at its own rate.")
     lines: list[LineSettings] = Field(default_factory=list, max_length=64, description="Counting lines.")
@@ -378,6 +384,7 @@ class CameraSettings(_Strict):
             name=self.name,
             enabled=self.enabled,
             target_fps=self.target_fps,
+            priority=self.priority,
             transport=self.transport,
             loop=self.loop,
             lines=tuple(line.to_domain() for line in self.lines),
@@ -483,6 +490,7 @@ def _camera_to_dict(camera: Camera, *, with_secrets: bool) -> dict[str, Any]:
         "name": camera.name,
         "enabled": camera.enabled,
         "target_fps": camera.target_fps,
+        "priority": camera.priority,
         "transport": camera.transport,
         "loop": camera.loop,
         "lines": [{"name": n.name, "start": list(n.start), "end": list(n.end)} for n in camera.lines],

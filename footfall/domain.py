@@ -126,6 +126,7 @@ class Camera:
         transport: of RTSP media.
         loop: a file starts again at its end and plays at its own rate.
         sampling: None: no picture of it is ever kept.
+        priority: where the machine is too small, it waits this many times less than a camera with 1.
     """
 
     id: str
@@ -138,6 +139,7 @@ class Camera:
     lines: tuple[Line, ...] = ()
     zones: tuple[Zone, ...] = ()
     sampling: Sampling | None = None
+    priority: int = 1
 
 
 class Image(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -108,6 +109,7 @@ class CameraReader:
             `stop` was: what a stopped camera shows is up to whoever stopped it.
         on_reconnect: camera id and a value of `service.metrics.RECONNECT_REASONS`, before each further attempt.
         on_frame_at: camera id and receive time of each healthy picture.
+        on_cost: CPU seconds that the last picture took to receive and decode.
     """
 
     def __init__(
@@ -121,7 +123,10 @@ class CameraReader:
         on_frame_at: Callable[[str, datetime], None],
         rng: random.Random,
         clock: Clock,
+        on_cost: Callable[[float], None] = lambda _: None,
     ) -> None:
+        self._on_cost = on_cost
+        self._cpu_s: float | None = None
         self._camera = camera
         self._scene = SimulatedCamera(camera.url, camera.lines, clock=clock) if is_simulated(camera.url) else None
         self._slot = slot
@@ -276,6 +281,10 @@ class CameraReader:
 
     def _take(self, picture: DecodedPicture) -> None:
         received_at, received_s = self._clock.now(), self._clock.monotonic()
+        cpu_s = time.thread_time()
+        if self._cpu_s is not None:
+            self._on_cost(cpu_s - self._cpu_s)
+        self._cpu_s = cpu_s
         sequence = self._sequence
         self._sequence += 1
         self._slot.ledger.receive()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import threading
 from typing import TYPE_CHECKING
 
 from footfall.domain import CameraState, StateChange
 from footfall.errors import UnknownRecordError
+from service.capacity import StageTimes
 from service.capture import CameraReader, CaptureSettings
 from service.frames import FrameCounts, FrameLedger, NewestFrame
 from service.live import WATCHED
@@ -48,7 +50,9 @@ class Fleet:
         capture: CaptureSettings,
         rng: random.Random,
         clock: Clock,
+        times: StageTimes | None = None,
     ) -> None:
+        self._times = times or StageTimes()
         self._pipeline = pipeline
         self._scheduler = scheduler
         self._recorder = recorder
@@ -101,8 +105,8 @@ class Fleet:
                 self._end(running)
                 self._begin(running)
                 return
-            if old.target_fps != camera.target_fps and running.slot is not None:
-                self._scheduler.set_rate(camera.id, camera.target_fps)
+            if running.slot is not None and (old.target_fps, old.priority) != (camera.target_fps, camera.priority):
+                self._scheduler.set_rate(camera.id, camera.target_fps, camera.priority)
             if running.reader is not None:
                 running.reader.watch(camera.lines)
 
@@ -142,7 +146,7 @@ class Fleet:
             self._on_state(StateChange(camera.id, CameraState.DISABLED, self._clock.now(), "switched off"))
             return
         running.slot = NewestFrame(running.ledger, self._scheduler.wake)
-        self._scheduler.add(camera.id, running.slot, camera.target_fps)
+        self._scheduler.add(camera.id, running.slot, camera.target_fps, camera.priority)
         running.reader = CameraReader(
             camera,
             running.slot,
@@ -150,6 +154,7 @@ class Fleet:
             on_state=self._on_state,
             on_reconnect=self._on_reconnect,
             on_frame_at=self._on_frame_at,
+            on_cost=functools.partial(self._times.add, "decode"),
             rng=self._rng,
             clock=self._clock,
         )

@@ -17,16 +17,19 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from footfall.domain import CameraState, DropReason
+from service.capacity import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from footfall.domain import Camera, Crossing, FrameStatistics, ModelVersion
+    from service.capacity import Capacity
 
 # A series more for each of ours, and Prometheus asks for none of them.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _LATENCY_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0)
+_UNKNOWN: Final = float("nan")
 RECONNECT_REASONS: Final = ("refused", "timeout", "ended", "stalled", "auth_failed", "not_found", "redirect", "error")
 """Why a camera had to be opened again: the values of the label `reason` of `footfall_reconnects_total`."""
 
@@ -133,6 +136,33 @@ class Metrics:
         self.watched_seconds = Counter(
             "footfall_watched_seconds", "Seconds in which the camera was watched.", ["camera"], registry=registry
         )
+        self.capacity_ratio = Gauge(
+            "footfall_capacity_ratio",
+            "Analyses asked for over analyses the machine could do; above 1 it is too small and rates fall.",
+            registry=registry,
+        )
+        self.analyses_needed = Gauge(
+            "footfall_analyses_needed",
+            "Analyses a second asked for: each camera's rate, or what it sends if that is less.",
+            registry=registry,
+        )
+        self.analyses_available = Gauge(
+            "footfall_analyses_available",
+            "Analyses a second that the machine could do at what they cost now.",
+            registry=registry,
+        )
+        self.stage_seconds = Gauge(
+            "footfall_stage_cpu_seconds",
+            "CPU time of a stage for an analysed frame, over the last seconds; the largest one limits.",
+            ["stage"],
+            registry=registry,
+        )
+        self.cameras_possible = Gauge(
+            "footfall_cameras_possible",
+            "Cameras like those that run, on average, that the machine holds in all.",
+            registry=registry,
+        )
+        self.set_capacity(None)
         self.records_pending = Gauge(
             "footfall_records_pending", "Records that wait for their commit.", registry=registry
         )
@@ -294,6 +324,15 @@ class Metrics:
         for row in rows:
             for name, value in row.values.items():
                 self.input_statistic.labels(row.camera_id, name).set(value)
+
+    def set_capacity(self, capacity: Capacity | None) -> None:
+        """Tell how the machine stands; NaN where nothing is analysed, as unknown is not zero."""
+        self.capacity_ratio.set(_UNKNOWN if capacity is None else capacity.ratio)
+        self.analyses_needed.set(_UNKNOWN if capacity is None else capacity.needed_fps)
+        self.analyses_available.set(_UNKNOWN if capacity is None else capacity.available_fps)
+        self.cameras_possible.set(_UNKNOWN if capacity is None else capacity.cameras_possible)
+        for stage in STAGES:
+            self.stage_seconds.labels(stage).set(_UNKNOWN if capacity is None else capacity.stage_ms[stage] / 1e3)
 
     def set_model(self, model: ModelVersion, runtime: str) -> None:
         """Tell which detector is in use."""

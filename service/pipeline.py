@@ -6,6 +6,7 @@ Knows no camera and no HTTP.
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -16,6 +17,7 @@ from footfall.domain import Detections, DropReason
 from footfall.vision.activity import ActivityGate, ActivitySettings
 from footfall.vision.analysis import CameraAnalyser
 from footfall.vision.statistics import StatisticsMeter, TrackMeter
+from service.capacity import CameraBooks, CapacityMeter, StageTimes, usable_cores
 from service.coverage import CoverageMeter
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from footfall.domain import Camera, Record
     from footfall.vision.detector import Detector
     from footfall.vision.view import View
+    from service.capacity import Capacity
     from service.clock import Clock
     from service.frames import FrameLedger
     from service.live import LiveBoard
@@ -125,6 +128,7 @@ class Pipeline:
     Args:
         workers: threads that analyse; the detector is called from all of them at once.
         activity: when a frame needs no detector.
+        times: where the CPU time of each stage is added up.
         run_id: of this start of the program; part of every event id.
         uturn_window_s, statistics_interval_s: see the settings of these names.
     """
@@ -146,8 +150,12 @@ class Pipeline:
         workers: int = 1,
         views: ViewKeeper | None = None,
         activity: ActivitySettings | None = None,
+        times: StageTimes | None = None,
     ) -> None:
         self._activity = activity or ActivitySettings()
+        self._times = times or StageTimes()
+        self._capacity_meter = CapacityMeter(self._times, workers=workers, cores=usable_cores())
+        self._capacity: Capacity | None = None
         self._sampler = sampler
         self._shadow = shadow
         self._views = views
@@ -169,6 +177,11 @@ class Pipeline:
         self._threads = [
             threading.Thread(target=self._run, name=f"pipeline {number}", daemon=True) for number in range(workers)
         ]
+
+    @property
+    def capacity(self) -> Capacity | None:
+        """How the machine stands; None while nothing is analysed."""
+        return self._capacity
 
     @property
     def detectors(self) -> Detectors:
@@ -263,13 +276,19 @@ class Pipeline:
     def _run(self) -> None:
         while not self._stopping.is_set():
             batch = self._scheduler.next_batch(_TICK_S)
+            begin_s, begin_cpu_s = self._clock.monotonic(), time.thread_time()
             detectors = self._wanted
             found = self._detect(detectors, batch)
+            found_cpu_s = time.thread_time()
             with self._lock:
                 self._detectors = detectors
                 self._close_interrupted()
                 self._analyse(batch, found)
                 self._tick()
+            if batch:
+                self._times.add("detect", found_cpu_s - begin_cpu_s)
+                self._times.add("count", time.thread_time() - found_cpu_s)
+                self._times.add_busy(self._clock.monotonic() - begin_s)
 
     def _analyse(self, batch: list[ScheduledFrame], found: list[_Found]) -> None:
         for scheduled, (detections, rested) in zip(batch, found, strict=True):
@@ -411,3 +430,16 @@ class Pipeline:
                     unaccounted += abs(missing) or abs(counts.pending)
                     _log.error("frames are not accounted for", camera=watched.camera.id, counts=str(counts))
             self._metrics.frames_unaccounted.set(unaccounted)
+            self._weigh(now_s)
+
+    def _weigh(self, now_s: float) -> None:
+        """Look at how the machine stands, every few seconds."""
+        if not self._capacity_meter.is_due(now_s):
+            return
+        books = [
+            CameraBooks(each.camera.id, each.camera.target_fps, counts.received, counts.analysed)
+            for each in self._cameras.values()
+            for counts in (each.ledger.counts(),)
+        ]
+        self._capacity = self._capacity_meter.look(now_s, time.process_time(), books)
+        self._metrics.set_capacity(self._capacity)

@@ -28,7 +28,12 @@ class ScheduledFrame:
 class _Turn:
     slot: NewestFrame
     period_s: float
+    priority: int
     due_s: float = float("-inf")
+
+    def urgency(self, now_s: float) -> float:
+        """Periods it is late, by priority: with too much to do, every camera keeps the same share of its rate."""
+        return self.priority * (now_s - self.due_s) / self.period_s
 
 
 class Scheduler:
@@ -49,16 +54,16 @@ class Scheduler:
         self._condition = threading.Condition()
         self._arrivals = 0
 
-    def add(self, camera_id: str, slot: NewestFrame, target_fps: float) -> None:
+    def add(self, camera_id: str, slot: NewestFrame, target_fps: float, priority: int = 1) -> None:
         """Take frames from `slot`, at most `target_fps` a second; replaces what was there for the camera."""
         with self._condition:
-            self._turns[camera_id] = _Turn(slot, 1 / target_fps)
+            self._turns[camera_id] = _Turn(slot, 1 / target_fps, priority)
 
-    def set_rate(self, camera_id: str, target_fps: float) -> None:
-        """Change a camera's rate from its next frame on."""
+    def set_rate(self, camera_id: str, target_fps: float, priority: int = 1) -> None:
+        """Change a camera's rate and priority from its next frame on."""
         with self._condition:
             turn = self._turns[camera_id]
-            turn.period_s = 1 / target_fps
+            turn.period_s, turn.priority = 1 / target_fps, priority
             turn.due_s = min(turn.due_s, self._clock.monotonic() + turn.period_s)
 
     def remove(self, camera_id: str) -> None:
@@ -76,7 +81,7 @@ class Scheduler:
         """Wait for frames that are due.
 
         Returns:
-            At most one frame of each camera, the most overdue camera first; empty when none came in time.
+            At most one frame of each camera, the most urgent camera first; empty when none came in time.
         """
         deadline_s = self._clock.monotonic() + timeout_s
         while True:
@@ -95,7 +100,7 @@ class Scheduler:
     def _take_due(self) -> list[tuple[NewestFrame, CapturedFrame]]:
         now_s = self._clock.monotonic()
         taken: list[tuple[NewestFrame, CapturedFrame]] = []
-        for turn in sorted(self._turns.values(), key=lambda each: each.due_s):
+        for turn in sorted(self._turns.values(), key=lambda each: -each.urgency(now_s)):
             if len(taken) == self._max_batch:
                 break
             waiting = turn.slot.peek()

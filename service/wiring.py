@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
-import os
 import random
 import signal
 import threading
@@ -30,6 +29,7 @@ from footfall.vision.detector import load_detector
 from service.api.app import create_app
 from service.api.server import ApiServer
 from service.api.services import Services
+from service.capacity import StageTimes, usable_cores
 from service.capture import CaptureSettings
 from service.clock import SystemClock
 from service.fleet import Fleet
@@ -80,7 +80,8 @@ class Service:
         cv2.setNumThreads(1)
         self.settings = settings
         clock = SystemClock()
-        workers = settings.inference_threads or os.cpu_count() or 1
+        workers = settings.inference_threads or usable_cores()
+        times = StageTimes()
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self.database = Database(settings.sqlalchemy_url)
         self.database.migrate()
@@ -144,6 +145,7 @@ class Service:
             workers=workers,
             views=self.views,
             activity=ActivitySettings(longest_rest_s=settings.longest_rest_s),
+            times=times,
         )
         self.fleet = Fleet(
             pipeline=self.pipeline,
@@ -159,6 +161,7 @@ class Service:
             ),
             rng=random.Random(),  # noqa: S311  jitter, not secrets
             clock=clock,
+            times=times,
         )
         self.services = Services(
             settings=settings,
@@ -169,6 +172,7 @@ class Service:
             metrics=self.metrics,
             recorder=self.recorder,
             detector=lambda: self.pipeline.detectors.champion,
+            capacity=lambda: self.pipeline.capacity,
             samples=samples,
             blobs=blobs,
             keeper=self.keeper,

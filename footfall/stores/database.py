@@ -257,6 +257,7 @@ class Database:
             "name": camera.name,
             "enabled": camera.enabled,
             "target_fps": camera.target_fps,
+            "priority": camera.priority,
             "transport": camera.transport,
             "loop": camera.loop,
             "lines": [[line.name, line.start, line.end] for line in camera.lines],
@@ -707,6 +708,7 @@ def _camera(row: Any) -> Camera:  # noqa: ANN401  a row of `cameras`
         name=values["name"],
         enabled=values["enabled"],
         target_fps=values["target_fps"],
+        priority=values.get("priority", 1),  # cameras of before have none
         transport=values["transport"],
         loop=values["loop"],
         lines=tuple(Line(name, (start[0], start[1]), (end[0], end[1])) for name, start, end in values["lines"]),

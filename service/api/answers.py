@@ -49,6 +49,7 @@ class CameraAnswer(BaseModel):
     name: str = Field(description="What people call it.")
     enabled: bool
     target_fps: float = Field(description="Analyses a second aimed at.")
+    priority: int = Field(description="Where the machine is too small, it waits this many times less than others.")
     transport: Literal["tcp", "udp"]
     loop: bool
     lines: list[LineAnswer]
@@ -64,6 +65,7 @@ class CameraAnswer(BaseModel):
             name=camera.name,
             enabled=camera.enabled,
             target_fps=camera.target_fps,
+            priority=camera.priority,
             transport=camera.transport,
             loop=camera.loop,
             lines=[LineAnswer(name=line.name, start=line.start, end=line.end) for line in camera.lines],

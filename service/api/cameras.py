@@ -44,6 +44,12 @@ class CameraChange(BaseModel):
     name: str | None = Field(None, max_length=200, description="What people call it.")
     enabled: bool | None = Field(None, description="Whether it is watched.")
     target_fps: float | None = Field(None, gt=0, le=60, description="Analyses a second aimed at.")
+    priority: int | None = Field(
+        None,
+        ge=1,
+        le=10,
+        description="Where the machine is too small, it waits this many times less than others.",
+    )
     transport: Literal["tcp", "udp"] | None = Field(None, description="How RTSP media travels.")
     loop: bool | None = Field(None, description="A file starts again at its end.")
     lines: list[LineSettings] | None = Field(None, max_length=64, description="Counting lines.")

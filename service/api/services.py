@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from footfall.stores.retrains import RetrainStore
     from footfall.stores.samples import SampleStore
     from footfall.vision.detector import Detector
+    from service.capacity import Capacity
     from service.fleet import Fleet
     from service.live import EventBus, LiveBoard
     from service.metrics import Metrics
@@ -34,6 +35,7 @@ class Services:
 
     Attributes:
         detector: gives the detector in use now; it may be swapped at any time.
+        capacity: tells how the machine stands; None while nothing is analysed.
         config_lock: held while a camera is read, changed and stored, so that no change is lost.
         stopping: set when the server shuts down; long answers end then.
     """
@@ -55,6 +57,7 @@ class Services:
     registry: "Registry"
     rollout: "Rollout"
     shadow: "Shadow | None"
+    capacity: "Callable[[], Capacity | None]" = lambda: None
     config_lock: threading.Lock = field(default_factory=threading.Lock)
     stopping: threading.Event = field(default_factory=threading.Event)
 

@@ -13,6 +13,7 @@ from footfall.domain import CameraState
 from footfall.errors import FootfallError, UnknownRecordError
 from service.api.problems import RESPONSES, ProblemError
 from service.api.services import Services, ServicesDep
+from service.capacity import Stage
 
 router = APIRouter(tags=["system"], responses=RESPONSES)
 
@@ -31,6 +32,20 @@ class ModelAnswer(BaseModel):
     runtime: str
 
 
+class CapacityAnswer(BaseModel):
+    """Whether the machine is large enough, over the last seconds."""
+
+    needed_fps: float = Field(description="Analyses a second asked for: each camera's rate, or what it sends.")
+    available_fps: float = Field(description="Analyses a second that could be done at what they cost now.")
+    ratio: float = Field(description="Needed ÷ available; above 1 the machine is too small and rates fall.")
+    limiting_stage: Stage = Field(description="What takes the most CPU time.")
+    stage_ms: dict[Stage, float] = Field(description="CPU time of each stage for an analysed frame; milliseconds.")
+    cores: int = Field(description="That the service may use.")
+    cores_used: float
+    next_camera_cores: float = Field(description="What one more camera like these would take.")
+    cameras_possible: int = Field(description="How many like these fit in all.")
+
+
 class SystemAnswer(BaseModel):
     """This service."""
 
@@ -41,6 +56,7 @@ class SystemAnswer(BaseModel):
     database: Literal["sqlite", "postgresql"]
     recorder_healthy: bool = Field(description="Whether records become durable; if not, they wait.")
     cameras: dict[CameraState, int] = Field(description="State → number of cameras.")
+    capacity: CapacityAnswer | None = Field(description="None while nothing is analysed.")
 
 
 class StatusAnswer(BaseModel):
@@ -71,6 +87,24 @@ def read_system(services: ServicesDep) -> SystemAnswer:
         database="sqlite" if url.startswith("sqlite") else "postgresql",
         recorder_healthy=services.recorder.healthy,
         cameras=dict(states),
+        capacity=_capacity(services),
+    )
+
+
+def _capacity(services: Services) -> CapacityAnswer | None:
+    now = services.capacity()
+    if now is None:
+        return None
+    return CapacityAnswer(
+        needed_fps=round(now.needed_fps, 2),
+        available_fps=round(now.available_fps, 2),
+        ratio=round(now.ratio, 3),
+        limiting_stage=now.limiting_stage,
+        stage_ms={stage: round(value, 2) for stage, value in now.stage_ms.items()},
+        cores=now.cores,
+        cores_used=round(now.cores_used, 2),
+        next_camera_cores=round(now.next_camera_cores, 3),
+        cameras_possible=now.cameras_possible,
     )
 
 

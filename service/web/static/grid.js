@@ -84,6 +84,16 @@ repeat(async () => {
   text("total-coverage", all.seconds > 0 ? percent(Math.min(1, all.watched / all.seconds)) : "–");
 }, 3000);
 
+// Whether the machine is large enough for its cameras.
+const STAGES = { decode: "decoding", detect: "the detector", count: "tracking and counting", other: "records and pages" };
+repeat(async () => {
+  const { capacity } = await api("/api/v1/system");
+  text("total-capacity", capacity === null ? "–" : percent(capacity.ratio));
+  text("total-capacity-about", capacity === null ? "" : capacity.ratio > 1
+    ? `too small: ${capacity.available_fps.toFixed(0)} of ${capacity.needed_fps.toFixed(0)} analyses a second; most goes into ${STAGES[capacity.limiting_stage]}`
+    : `room for ${capacity.cameras_possible} such cameras in all`);
+}, 5000);
+
 // How right it is, as far as somebody has looked.
 repeat(async () => {
   const { checked_at: checkedAt, estimates } = await api("/api/v1/quality");

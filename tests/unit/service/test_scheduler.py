@@ -36,12 +36,14 @@ class ManualClock:
 class Source:
     """A camera whose frames the test sends."""
 
-    def __init__(self, name: str, scheduler: Scheduler, clock: ManualClock, target_fps: float = 5.0) -> None:
+    def __init__(
+        self, name: str, scheduler: Scheduler, clock: ManualClock, target_fps: float = 5.0, priority: int = 1
+    ) -> None:
         self.name, self.clock = name, clock
         self.ledger = FrameLedger(name)
         self.slot = NewestFrame(self.ledger, scheduler.wake)
         self.sequence = 0
-        scheduler.add(name, self.slot, target_fps)
+        scheduler.add(name, self.slot, target_fps, priority)
 
     def send(self) -> None:
         self.ledger.receive()
@@ -106,6 +108,46 @@ def test_nobody_starves_when_there_is_too_much_to_do(clock: ManualClock) -> None
         for scheduled in scheduler.next_batch(0):
             scheduled.ledger.analyse()
     assert [camera.ledger.counts().analysed for camera in cameras] == [20] * 5
+
+
+def overloaded(clock: ManualClock, wanted: dict[str, tuple[float, int]], *, fps: float) -> dict[str, float]:
+    """Analyse `fps` frames a second for a minute of cameras that ask for more; rate of each ÷ rate asked for."""
+    scheduler = make(clock, max_batch=1)
+    cameras = {name: Source(name, scheduler, clock, rate, priority) for name, (rate, priority) in wanted.items()}
+    for _ in range(round(60 * fps)):
+        clock.now_s += 1 / fps
+        for camera in cameras.values():
+            camera.send()
+        for scheduled in scheduler.next_batch(0):
+            scheduled.ledger.analyse()
+    return {name: camera.ledger.counts().analysed / 60 / wanted[name][0] for name, camera in cameras.items()}
+
+
+def test_where_there_is_too_much_to_do_each_camera_keeps_the_same_share_of_its_rate(clock: ManualClock) -> None:
+    shares = overloaded(clock, {"slow": (2, 1), "usual": (5, 1), "other": (5, 1), "quick": (10, 1)}, fps=11)
+    assert shares == {name: pytest.approx(0.5, abs=0.08) for name in shares}
+
+
+def test_a_camera_of_higher_priority_loses_less(clock: ManualClock) -> None:
+    shares = overloaded(clock, {"door": (5, 5), "hall": (5, 1), "stairs": (5, 1)}, fps=9)
+    assert shares["door"] > 0.8
+    assert shares["hall"] == pytest.approx(shares["stairs"], abs=0.05)
+    assert 0.3 < shares["hall"] < 0.6
+
+
+def test_a_changed_priority_is_heeded_from_the_next_frame_on(clock: ManualClock) -> None:
+    scheduler = make(clock, max_batch=1)
+    first, second = Source("first", scheduler, clock), Source("second", scheduler, clock)
+    for camera in (first, second):
+        camera.send()
+    for _ in range(2):
+        (done,) = scheduler.next_batch(0)
+        done.ledger.analyse()
+    scheduler.set_rate("second", 5, priority=3)
+    clock.now_s += 0.4
+    first.send()
+    second.send()
+    assert [scheduled.frame.camera_id for scheduled in scheduler.next_batch(0)] == ["second"]
 
 
 def test_a_batch_has_one_frame_of_each_camera_at_most_and_not_more_than_allowed(clock: ManualClock) -> None:

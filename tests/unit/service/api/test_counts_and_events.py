@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from support.drifted import Drifted
 
 from footfall.domain import CameraState, Coverage, Crossing, StateChange, ZoneVisit
 from footfall.errors import ModelError, StoreError
-
-if TYPE_CHECKING:
-    from fastapi.testclient import TestClient
+from service.api.app import create_app
+from service.capacity import Capacity
 
 AT = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
@@ -223,6 +224,18 @@ def test_the_system_names_model_and_database(client: TestClient, gate: Any) -> N
     system = client.get("/api/v1/system").json()
     assert system["model"]["name"] == "yolo11n"
     assert (system["database"], system["cameras"]) == ("sqlite", {"live": 1})
+    assert system["capacity"] is None
+
+
+def test_the_system_tells_whether_the_machine_is_large_enough(world: Any) -> None:
+    stages = {"decode": 2.5, "detect": 10.0, "count": 5.0, "other": 2.5}
+    now = Capacity(250.0, 100.0, "detect", stages, 2, 1.9, 0.19, 20)
+    services = dataclasses.replace(world.services, capacity=lambda: now)
+    with TestClient(create_app(services), base_url="http://127.0.0.1:8600") as client:
+        capacity = client.get("/api/v1/system").json()["capacity"]
+    assert (capacity["needed_fps"], capacity["available_fps"], capacity["ratio"]) == (250.0, 100.0, 2.5)
+    assert (capacity["limiting_stage"], capacity["stage_ms"]) == ("detect", stages)
+    assert (capacity["cameras_possible"], capacity["next_camera_cores"]) == (20, 0.19)
 
 
 def test_readiness_needs_database_and_model_and_health_needs_nothing(client: TestClient, world: Any) -> None:
