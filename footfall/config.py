@@ -101,10 +101,13 @@ class Settings(BaseSettings):
     )
     commit_interval_s: float = Field(0.25, gt=0, le=1.0, description="Longest wait before records are committed.")
     statistics_interval_s: float = Field(
-        1.0, ge=0.1, le=3600, description="Least time between two statistics rows of a camera."
+        1.0, ge=0.1, le=3600, description="Least time between two measurements of a camera's pictures."
+    )
+    statistics_kept_s: float = Field(
+        5.0, ge=0.1, le=3600, description="Least time between two of them that are kept as rows: an hour has 720."
     )
     statistics_retention_days: float = Field(
-        4.0, ge=1, description="Statistics rows older than this are deleted; the monitor keeps what drift checks need."
+        3.0, ge=1, description="Statistics rows older than this are deleted; the monitor keeps what drift checks need."
     )
     blobs: str | None = Field(
         None,

@@ -102,7 +102,9 @@ class DriftWatch:
             found += self._check_camera(camera, accepted, now)
         last = {camera.id: self._store.last_verdict(camera.id) for camera in cameras}
         for camera in cameras:
-            self._follow(camera, last[camera.id], now)
+            # Read again: a new camera began to be learned meanwhile.
+            self._follow(camera, last[camera.id], self._accepted(camera.id, now), now)
+        self._end_of_removed({camera.id for camera in cameras}, now)
         self._metrics.show_drift(
             [verdict for verdict in last.values() if verdict is not None],
             self._store.open_episodes(),
@@ -284,9 +286,17 @@ class DriftWatch:
                 state, at = change.state, until
         return broken_s / (end - begin).total_seconds()
 
-    def _follow(self, camera: Camera, last: DriftVerdict | None, now: datetime) -> None:
+    def _end_of_removed(self, cameras: set[str], now: datetime) -> None:
+        """Of a camera that is watched no more no window can clear its episode."""
+        for camera_id, episode in self._store.open_episodes().items():
+            if camera_id not in cameras:
+                self._store.end_episode(
+                    episode.id, "ignored", at=now, by="monitor", note="the camera is watched no more"
+                )
+
+    def _follow(self, camera: Camera, last: DriftVerdict | None, accepted: Accepted | None, now: datetime) -> None:
         """Open, follow or close the episode that the newest verdicts tell of; can be done again without harm."""
-        if last is None:
+        if last is None or accepted is None:
             return
         episode = self._store.open_episodes().get(camera.id)
         if last.tier != "investigate":
@@ -295,7 +305,6 @@ class DriftWatch:
             return
         run = self._run(camera.id, last)
         unusual = [each for each in run if each.state == "unusual"]
-        opening = next(each for each in run if each.tier == "investigate")
         causes = Counter(each.cause for each in unusual[-6:] if each.cause is not None)
         cause = causes.most_common(1)[0][0] if causes else "unknown"
         is_moved = any(each.cause in AT_ONCE for each in unusual)
@@ -305,8 +314,8 @@ class DriftWatch:
         wants_labels = camera.sampling is not None and ABOUT[cause].remedy != "camera"
         if episode is None:
             made = DriftEpisode(
-                # The same run of verdicts is the same episode, also for another monitor and after a restart.
-                id=uuid.uuid5(_NAMESPACE, f"{camera.id}/{opening.begin_at.isoformat()}").hex,
+                # The same episode also for another monitor and after a restart, and when somebody has ended it.
+                id=uuid.uuid5(_NAMESPACE, f"{camera.id}/{accepted.begins_at.isoformat()}/{last.episode}").hex,
                 camera_id=camera.id,
                 cause=cause,
                 since_at=unusual[0].begin_at,

@@ -42,6 +42,7 @@ REVIEWER = "truth of the scene"
 LAUNCHED = "import os; print('a retraining would begin here, for', os.environ['FOOTFALL_RETRAIN_REQUEST'])"
 SETTINGS = {
     "STATISTICS_INTERVAL_S": 0.25,
+    "STATISTICS_KEPT_S": 0.25,
     "DRIFT_WINDOW_S": 24,  # an hour
     "MONITOR_INTERVAL_S": 2,  # five minutes
     "DRIFT_BATCH_H": 0.05,  # a day

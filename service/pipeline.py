@@ -100,6 +100,7 @@ class _Watched:
         self.part = 0
         self.look_at(view)
         self.statistics_s = float("-inf")
+        self.kept_s = float("-inf")
         self.coverage = CoverageMeter(camera.id, longest_gap_s=1.0)
         self.coverage_s = float("-inf")
         self.uturn_window_s = uturn_window_s
@@ -130,7 +131,7 @@ class Pipeline:
         activity: when a frame needs no detector.
         times: where the CPU time of each stage is added up.
         run_id: of this start of the program; part of every event id.
-        uturn_window_s, statistics_interval_s: see the settings of these names.
+        uturn_window_s, statistics_interval_s, statistics_kept_s: see the settings of these names.
     """
 
     def __init__(
@@ -145,6 +146,7 @@ class Pipeline:
         run_id: str,
         uturn_window_s: float,
         statistics_interval_s: float,
+        statistics_kept_s: float,
         sampler: Sampler | None = None,
         shadow: Shadow | None = None,
         workers: int = 1,
@@ -168,6 +170,7 @@ class Pipeline:
         self._run_id = run_id
         self._uturn_window_s = uturn_window_s
         self._statistics_interval_s = statistics_interval_s
+        self._statistics_kept_s = statistics_kept_s
         self._lock = threading.RLock()
         self._cameras: dict[str, _Watched] = {}
         self._stopping = threading.Event()
@@ -387,7 +390,10 @@ class Pipeline:
                 watched.kept_view = view
                 self._views.keep(watched.camera, view)
             self._metrics.set_statistics([row])
-            records.append(row)
+            # Nearly due counts as due: measurements come by frames, and every other one would be left out.
+            if frame.received_s - watched.kept_s >= self._statistics_kept_s - 0.5 * self._statistics_interval_s:
+                watched.kept_s = frame.received_s
+                records.append(row)
         watched.coverage.add(frame.received_at, frame.received_s)
         if frame.received_s - watched.coverage_s >= _COVERAGE_INTERVAL_S:
             watched.coverage_s = frame.received_s

@@ -140,6 +140,7 @@ class Service:
             run_id=uuid.uuid4().hex,
             uturn_window_s=settings.uturn_window_s,
             statistics_interval_s=settings.statistics_interval_s,
+            statistics_kept_s=settings.statistics_kept_s,
             sampler=self.sampler,
             shadow=self.shadow,
             workers=workers,

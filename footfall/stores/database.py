@@ -336,7 +336,11 @@ class Database:
                 sa.insert(frame_statistics).values(
                     camera_id=record.camera_id,
                     at_us=to_us(record.at),
-                    values={**record.values, **({_LAYOUT: list(record.layout)} if record.layout else {})},
+                    # As many digits as any statistic has: rows are most of what the database writes.
+                    values={
+                        **{name: float(f"{value:.6g}") for name, value in record.values.items()},
+                        **({_LAYOUT: list(record.layout)} if record.layout else {}),
+                    },
                 )
             )
         return True

@@ -302,12 +302,16 @@ def test_a_young_camera_borrows_from_cameras_like_it(site: Site) -> None:
     assert told.note == "a young camera: compared with 3 cameras like it (a, b, c)"
 
 
-def test_a_camera_that_is_switched_off_is_not_judged(site: Site) -> None:
+def test_a_camera_that_is_switched_off_is_not_judged_and_its_episode_ends(site: Site) -> None:
     at = learned(site)
+    drift(site, at, ELSEWHERE, 1)
+    (episode,) = site.store.open_episodes().values()
     camera = site.database.camera("gate")
     site.database.put_camera(dataclasses.replace(camera, enabled=False))
-    site.see("gate", at, FOG)
-    assert site.check(at + HOUR) == []
+    site.see("gate", at + HOUR, ELSEWHERE)
+    assert site.check(at + 2 * HOUR) == []
+    ended = site.store.episode(episode.id)
+    assert (ended.end, ended.note) == ("ignored", "the camera is watched no more")
 
 
 def test_a_turn_deletes_what_is_old_once_a_day_and_counts_failures(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,6 +90,7 @@ class Bench:
             run_id="run",
             uturn_window_s=10.0,
             statistics_interval_s=1.0,
+            statistics_kept_s=1.0,
             workers=workers,
             views=self.views,
         )
@@ -325,7 +326,7 @@ def test_the_frozen_view_outlives_new_lines_and_a_restart_but_not_another_source
     bench: Callable[[object], Bench], tmp_path: Path
 ) -> None:
     parts = bench(Raising())
-    parts.pipeline._statistics_interval_s = 0.0
+    parts.pipeline._statistics_interval_s = parts.pipeline._statistics_kept_s = 0.0
     camera = Camera(id="gate", url="film.mp4", target_fps=1000)
     ledger = parts.add(camera)
     hall = np.kron(np.random.default_rng(4).integers(20, 230, (12, 20, 3)), np.ones((30, 32, 1))).astype(np.uint8)
@@ -406,3 +407,20 @@ def test_a_slow_listener_loses_the_oldest_events_and_harms_nobody() -> None:
     slow.close()
     bus.publish(changes)
     assert slow.get(0.01) is None
+
+
+def test_of_what_is_measured_some_is_kept_and_all_is_shown(bench: Callable[[object], Bench]) -> None:
+    parts = bench(Raising())
+    parts.pipeline._statistics_interval_s, parts.pipeline._statistics_kept_s = 0.0, 3600.0
+    ledger = parts.add(Camera(id="gate", url="film.mp4", target_fps=1000))
+    for sequence in range(5):
+        parts.send("gate", np.full((176, 320, 3), 50 + sequence, np.uint8), sequence=sequence)
+        wait_for(lambda: ledger.counts().analysed == sequence + 1)  # noqa: B023  used at once
+    assert parts.recorder.flush(5)
+    now = parts.clock.now()
+    rows = parts.database.statistics("gate", since=now - timedelta(minutes=5), until=now + timedelta(seconds=1))
+    assert [row.values["luminance"] for row in rows] == [50.0]
+    shown = parts.metrics.registry.get_sample_value(
+        "footfall_input_statistic", {"camera": "gate", "statistic": "luminance"}
+    )
+    assert shown == 54.0
