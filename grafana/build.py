@@ -218,6 +218,20 @@ def operations() -> dashboard.Dashboard:
             ),
             unit="s",
         ),
+        graph(
+            "Models",
+            target("sum by (outcome) (increase(footfall_model_swaps_total[$__rate_interval]))", "{{outcome}}"),
+            target("max(footfall_canary_cameras)", "cameras that the challenger looks at"),
+            target("1 - min(footfall_model_follows_registry)", "wanted, and not running"),
+            about="What the registry wants and a service does with it; see docs/models.md.",
+        ),
+        graph(
+            "Challenger beside champion: who finds people",
+            target("sum by (found_by) (rate(footfall_shadow_people_total[$__rate_interval]))", "{{found_by}}"),
+            unit="ops",
+            stacked=True,
+            about="On single frames of cameras that are no canaries. Agreement is no precision.",
+        ),
         graph("Memory", target('process_resident_memory_bytes{job="footfall"}', "{{instance}}"), unit="bytes"),
         graph(
             "Cores used", target('rate(process_cpu_seconds_total{job="footfall"}[$__rate_interval])', "{{instance}}")
