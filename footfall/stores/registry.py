@@ -36,6 +36,8 @@ _MODEL_FILE: Final = "model.onnx"
 _CARD_FILE: Final = "model.json"
 _FETCHED: Final = ".fetched"
 _LEAST_DIGITS: Final = 6
+_DESCRIPTIVE: Final = frozenset({"name", "description", "source", "licence", "data_digest"})
+"""What a card says for people: it may differ between two cards of one model."""
 
 
 class Registry:
@@ -97,7 +99,12 @@ class Registry:
             with self._database.transaction() as connection:
                 connection.execute(self._database.insert(models).values(row).on_conflict_do_nothing())
             known = self.model(card["sha256"])
-        if {**known.card, "name": ""} != {**card, "name": ""}:
+        if not _serve_alike(known.card, card) and origin == "embedded":
+            # Another Footfall brings another threshold for the same bytes: its word is newer.
+            with self._database.transaction() as connection:
+                connection.execute(sa.update(models).where(models.c.sha256 == known.sha256).values(card=card))
+            return self.model(known.sha256)
+        if not _serve_alike(known.card, card):
             raise ModelError(
                 f"model {card['name']!r}: the same model.onnx is known as {known.name!r} with another card, and a "
                 "threshold belongs to its model; it stays as it is. Export it anew, with its own metadata"
@@ -405,7 +412,12 @@ def _holds(folder: Path, model: RegisteredModel) -> bool:
         card, _ = _read(folder)
     except ModelError:
         return False
-    return {**card, "name": ""} == {**model.card, "name": ""}
+    return _serve_alike(card, model.card)
+
+
+def _serve_alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Tell whether two cards of the same bytes mean the same to serving; another version may know fewer fields."""
+    return all(one[key] == other[key] for key in set(one) & set(other) - _DESCRIPTIVE)
 
 
 def _moved(seen: int | None, now: ModelAliases, newest: ModelChange | None) -> str:

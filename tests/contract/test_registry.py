@@ -119,6 +119,21 @@ def test_a_name_or_a_threshold_is_not_given_twice(
     assert registry.find("night") == newer  # the one that ships changes with Footfall
 
 
+def test_words_on_a_card_may_differ_and_a_newer_footfall_knows_its_own_model_better(
+    registry: Registry, tmp_path: Path
+) -> None:
+    first = model_folder(tmp_path / "a", "embedded", threshold=0.3, stride=32)
+    described = model_folder(tmp_path / "b", "embedded", threshold=0.3, description="sees more")
+    tuned = model_folder(tmp_path / "c", "embedded", threshold=0.4)
+    added = registry.add(first, origin="embedded", by="footfall", at=NOON)
+    assert registry.add(described, origin="imported", by="ana", at=NOON) == added
+    assert registry.fetch(added, tmp_path / "x", also=[described]) == described
+    with pytest.raises(ModelError, match="with another card"):
+        registry.add(tuned, origin="imported", by="ana", at=NOON)
+    assert registry.add(tuned, origin="embedded", by="footfall", at=NOON).card["threshold"] == 0.4
+    assert registry.fetch(registry.find("embedded"), tmp_path / "x", also=[first, tuned]) == tuned
+
+
 def test_people_name_a_model_or_begin_its_digest(registry: Registry, add: Callable[..., RegisteredModel]) -> None:
     night, day = add("night"), add("day")
     assert registry.find("night") == night
