@@ -272,6 +272,11 @@ class Settings(BaseSettings):
         return self.blobs or str(self.data_dir / "blobs")
 
     @property
+    def runs_dir(self) -> Path:
+        """Folder of retrainings, one for each request."""
+        return self.data_dir / "retrains"
+
+    @property
     def models_dir(self) -> Path:
         """Folder of imported models."""
         return self.data_dir / "models"

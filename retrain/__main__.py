@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
+import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -159,6 +162,111 @@ def run(
         one.drop("collect")
     typer.echo(f"{ended.outcome}: {ended.note}")
     raise typer.Exit(EXIT_OF_OUTCOME[ended.outcome])
+
+
+@app.command()
+def plan(
+    *,
+    request: RequestOption = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Of training; by the number of frames without it.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Tell what a retraining would take, by real steps of the model in use on this machine; nothing is kept."""
+    from retrain import plan as plans  # noqa: PLC0415
+    from retrain.job import ENVIRONMENT, Job  # noqa: PLC0415
+    from retrain.stages import count_available  # noqa: PLC0415
+    from retrain.wiring import job_of, open_stores, workshop_of  # noqa: PLC0415
+
+    settings = read_settings()
+    options = _options(settings, steps=steps, device=_checked_device(device))
+    with open_stores(settings) as stores:
+        if request is None and ENVIRONMENT not in os.environ:
+            since = datetime.now(UTC) - timedelta(days=settings.retrain_new_days)
+            job = Job("0" * 32, "site", "asked", (), "", "a plan", since)
+        else:
+            job = job_of(settings, stores, request)
+        shop = workshop_of(settings, stores, job, options)
+        available, _ = count_available(shop)
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        planned = plans.make_plan(
+            shop.base,
+            available,
+            options,
+            settings.data_dir,
+            deadline_s=shop.deadline_s,
+            price_per_hour=shop.price_per_hour,
+            has_teacher=shop.teacher is not None,
+        )
+    typer.echo(json.dumps(planned.as_json()) if as_json else plans.told(planned))
+
+
+@app.command()
+def baselines(
+    *,
+    out: Annotated[Path, typer.Option(help="Folder for table, chart and JSON; made when it is not there.")],
+    model: Annotated[
+        list[Path] | None, typer.Option(help="Model folder or YOLO .onnx file to compare as well; may be repeated.")
+    ] = None,
+    most: Annotated[int, typer.Option(min=20, help="Newest labelled frames to compare on, at most.")] = 200,
+    fps: Annotated[float, typer.Option(min=0.1, help="Analyses a second and camera.")] = 5.0,
+) -> None:
+    """Compare the embedded model, the imported ones and others on this site's own labelled frames."""
+    from footfall.vision.models import EMBEDDED_FOLDER, import_model  # noqa: PLC0415
+    from retrain import baselines as candidates  # noqa: PLC0415
+    from retrain.collect import collect  # noqa: PLC0415
+    from retrain.job import Job  # noqa: PLC0415
+    from retrain.wiring import open_stores  # noqa: PLC0415
+
+    settings = read_settings()
+    everything = Job("0" * 32, "site", "asked", (), "", "baselines", datetime(1970, 1, 1, tzinfo=UTC))
+    with open_stores(settings) as stores, tempfile.TemporaryDirectory(prefix="footfall-baselines-") as scratch:
+        pictures = Path(scratch) / "pictures"
+        pictures.mkdir()
+        found = collect(stores.samples, stores.blobs, everything, pictures, most_old=most, most_unlabelled=0, drawn=0)
+        models = {"embedded": EMBEDDED_FOLDER, **candidates.folders_below(settings.models_dir)}
+        for path in model or []:
+            name = path.name.removesuffix(".onnx")
+            models[name] = path if path.is_dir() else import_model(path, Path(scratch) / "models", name=name)
+        compared = candidates.compare(
+            models,
+            found.frames[-most:],
+            pictures,
+            input_size=settings.input_size,
+            fps=fps,
+            report=_report,
+        )
+    candidates.write(compared, out, frames=len(found.frames[-most:]), input_size=settings.input_size, fps=fps)
+    typer.echo(candidates.table(compared), nl=False)
+    typer.echo(f"{out}: {candidates.TABLE_FILE}, {candidates.CHART_FILE}, {candidates.JSON_FILE}")
+
+
+@app.command()
+def reproduce(
+    request: Annotated[str, typer.Argument(metavar="ID", help="Of the request whose run is done again.")],
+) -> None:
+    """Do a run again from its record and compare: exit 0 when every F1 is within 2 points, else 1; promotes nothing."""
+    from retrain.job import from_json  # noqa: PLC0415
+    from retrain.reproduce import TOLERANCE  # noqa: PLC0415
+    from retrain.reproduce import reproduce as again  # noqa: PLC0415
+    from retrain.run import Run  # noqa: PLC0415
+    from retrain.wiring import champion_by, open_stores, run_folder, workshop_of  # noqa: PLC0415
+
+    settings = read_settings()
+    first = Run(run_folder(settings, request), tell=_tell)
+    planned = first.artefact("plan", 1) if first.folder.is_dir() else None
+    if planned is None or "job" not in planned:
+        raise SettingsError(f"run {request!r}: there is no record of it in {first.folder.parent}")
+    job, options = from_json(planned["job"])
+    with open_stores(settings) as stores:
+        champion = champion_by(planned["record"]["champion"], settings, stores.registry)
+        compared = again(first, workshop_of(settings, stores, job, options, champion=champion))
+    for part, difference in compared.differences.items():
+        typer.echo(f"F1 on {part} frames: {difference:+.4f} (tolerance {TOLERANCE:g})")
+    typer.echo("the same weights, to the last bit" if compared.is_same_model else "other weights")
+    if compared.libraries:
+        typer.echo(f"other libraries than then: {', '.join(compared.libraries)}")
+    raise typer.Exit(0 if compared.holds else EXIT_FAILED)
 
 
 def _options(settings: Settings, **chosen: Any) -> Options:  # noqa: ANN401  fields of Options

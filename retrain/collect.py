@@ -103,7 +103,7 @@ def collect(
             _note_reviewers(found, sample.id, labels)
     found.frames.reverse()
     found.unlabelled.reverse()
-    found.frames += list(_drawn(folder, drawn))
+    found.frames += list(draw(folder, drawn))
     return found
 
 
@@ -146,7 +146,7 @@ def _note_reviewers(found: Collected, sample_id: str, labels: Sequence[SampleLab
             found.by_reviewer.setdefault(reviewer, {})[sample_id] = [_box(each) for each in label.content["boxes"]]
 
 
-def _drawn(folder: Path, count: int) -> Iterator[LabelledFrame]:
+def draw(folder: Path, count: int) -> Iterator[LabelledFrame]:
     """Draw frames of many cameras, the same ones each time: what the embedded detector was made of."""
     rng = np.random.Generator(np.random.PCG64([count, TRAINING_SEEDS.start]))
     number = 0

@@ -200,3 +200,22 @@ def available_of(frames: list[LabelledFrame], unlabelled: int, missing: int) -> 
     real = [each for each in frames if not each.is_drawn]
     new = sum(each.is_new for each in real)
     return Available(new, len(real) - new, unlabelled, missing)
+
+
+def told(planned: Plan) -> str:
+    """Return the plan for people."""
+    there = planned.available
+    price = "" if planned.price is None else f"  price       {planned.price:g}\n"
+    wanting = f", {there.missing} are missing: nothing would be trained" if there.missing else ", enough"
+    fits = (
+        "" if planned.fits else "it does not fit: more time (FOOTFALL_RETRAIN_DEADLINE_H), more room or fewer steps\n"
+    )
+    return (
+        f"  labels      {there.new} new frames{wanting}; {there.old} old ones, {there.unlabelled} new without a label\n"
+        f"  technique   {planned.technique} ({planned.why})\n"
+        f"  time        {planned.seconds / 60:.0f} min: {planned.steps} steps of {planned.step_s:g} s, a frame in "
+        f"{planned.frame_s * 1000:.0f} ms; deadline {planned.deadline_s / 3600:g} h\n"
+        f"  memory      {planned.memory_mb:g} MB\n"
+        f"  disk        {planned.disk_mb:g} MB of {planned.disk_free_mb:g} MB\n"
+        f"{price}{fits}"
+    ).rstrip()

@@ -142,7 +142,7 @@ class _Stages:
                 f"{planned.deadline_s / 3600:.1f} h and {planned.disk_free_mb:.0f} MB; nothing was spent. Give it more "
                 "time (FOOTFALL_RETRAIN_DEADLINE_H) or fewer steps"
             )
-        return planned.as_json() | {"job": job.as_json(shop.job, shop.options), "record": _record(shop)}
+        return planned.as_json() | {"job": job.as_json(shop.job, shop.options), "record": record_of(shop)}
 
     def collect(self, done: Mapping[str, Artefact], scratch: Path) -> Artefact:  # noqa: ARG002
         """Fetch labelled frames."""
@@ -565,7 +565,7 @@ def count_available(shop: Workshop) -> tuple[plan.Available, list[str]]:
 
 
 def _frames(content: Sequence[dict[str, Any]]) -> list[LabelledFrame]:
-    return [frame_from_json(each) for each in content]
+    return [frame_from_json(each) for each in content if not each.get("deleted_at")]
 
 
 def _found_by(
@@ -608,7 +608,7 @@ def _looks_of(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
     )
 
 
-def _record(shop: Workshop) -> dict[str, Any]:
+def record_of(shop: Workshop) -> dict[str, Any]:
     """What it takes to do the same again; data, arguments and figures are in the artefacts beside it."""
     installed = sorted({f"{each.metadata['Name']}=={each.version}".lower() for each in distributions()})
     return {

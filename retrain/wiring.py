@@ -8,8 +8,9 @@ import json
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from footfall.errors import ModelError
 from footfall.stores.blobs import BlobStore
 from footfall.stores.database import Database
 from footfall.stores.drift import DriftStore
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from footfall.domain import DriftEpisode, RetrainCause
     from retrain.job import Job, Options
     from retrain.stages import Workshop
-
-RUNS: Final = "retrains"
-"""Folder in the data folder; beside what the launcher writes of a request, a folder `run`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +84,8 @@ def open_episodes(drift: DriftStore, cameras: Sequence[str]) -> list[DriftEpisod
 
 
 def run_folder(settings: Settings, request_id: str) -> Path:
-    """Where a request's run is."""
-    return settings.data_dir / RUNS / request_id / "run"
+    """Where a request's run is; beside it is what the launcher writes of the request."""
+    return settings.runs_dir / request_id / "run"
 
 
 def champion_of(settings: Settings, registry: Registry) -> Path:
@@ -96,11 +94,25 @@ def champion_of(settings: Settings, registry: Registry) -> Path:
     Raises:
         ModelError: there is none, or it is not what was registered.
     """
-    models_dir = settings.data_dir / "models"
+    models_dir = settings.models_dir
     sha256 = registry.aliases().champion
     if settings.model is None and sha256 is not None:
         return registry.fetch(registry.model(sha256), models_dir, also=(EMBEDDED_FOLDER,))
     return resolve_model(settings.model, models_dir)
+
+
+def champion_by(sha256: str, settings: Settings, registry: Registry) -> Path:
+    """Return the folder of the model with this digest, wherever it is.
+
+    Raises:
+        UnknownRecordError: it is neither registered nor on this machine.
+    """
+    folders = (EMBEDDED_FOLDER, *(path.parent for path in settings.models_dir.glob("*/model.json")))
+    for folder in folders:
+        with contextlib.suppress(ModelError):  # a broken folder is none that anybody looks for
+            if read_card(folder).sha256 == sha256:
+                return folder
+    return registry.fetch(registry.model(sha256), settings.models_dir)
 
 
 def base_of(champion: Path, settings: Settings, registry: Registry) -> Path:
@@ -115,7 +127,7 @@ def base_of(champion: Path, settings: Settings, registry: Registry) -> Path:
     name = read_card(champion).name
     if not name.endswith(INT8):
         return champion
-    return registry.fetch(registry.find(name.removesuffix(INT8)), settings.data_dir / "models")
+    return registry.fetch(registry.find(name.removesuffix(INT8)), settings.models_dir)
 
 
 def canaries_of(database: Database, share: float) -> tuple[str, ...]:
@@ -129,8 +141,13 @@ def canaries_of(database: Database, share: float) -> tuple[str, ...]:
     return tuple(sorted(by_chance[: max(0, count)]))
 
 
-def workshop_of(settings: Settings, stores: Stores, job: Job, options: Options) -> Workshop:
+def workshop_of(
+    settings: Settings, stores: Stores, job: Job, options: Options, *, champion: Path | None = None
+) -> Workshop:
     """Return all that the stages need.
+
+    Args:
+        champion: of a run that is done again; None for the model in use.
 
     Raises:
         ModelError: the model in use or the teacher cannot be used.
@@ -139,8 +156,8 @@ def workshop_of(settings: Settings, stores: Stores, job: Job, options: Options) 
     from retrain.promote import hand_over  # noqa: PLC0415
     from retrain.stages import Workshop  # noqa: PLC0415
 
-    models_dir = settings.data_dir / "models"
-    champion = champion_of(settings, stores.registry)
+    models_dir = settings.models_dir
+    champion = champion or champion_of(settings, stores.registry)
     sha256 = read_card(champion).sha256
 
     def promote(

@@ -20,11 +20,13 @@ import structlog
 
 from footfall.domain import Population, Sample, Sampling
 from footfall.errors import StoreError
+from footfall.stores.runs import forget_pictures
 from footfall.vision.privacy import pixelate_heads
 from service.clips import AROUND_S, MEDIA_TYPE, ClipError, ClipRecorder, starts_in_hour
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -620,13 +622,20 @@ def _blob_key(camera_id: str, taken_at: datetime, name: str) -> str:
 
 
 class SampleKeeper:
-    """Deletes pictures whose time is over, that are too many, or that somebody wants gone; leaves a trail."""
+    """Deletes pictures whose time is over, that are too many, or that somebody wants gone; leaves a trail.
 
-    def __init__(self, store: SampleStore, blobs: BlobStore, metrics: Metrics, *, most_bytes: int) -> None:
+    Args:
+        runs: folder of retrainings, which keep lists of frames; None: there are none.
+    """
+
+    def __init__(
+        self, store: SampleStore, blobs: BlobStore, metrics: Metrics, *, most_bytes: int, runs: Path | None = None
+    ) -> None:
         self._store = store
         self._blobs = blobs
         self._metrics = metrics
         self._most_bytes = most_bytes
+        self._runs = runs
 
     def sweep(self, cameras: Sequence[Camera], now: datetime) -> None:
         """Delete what has been kept long enough, then the oldest until the rest fits; and blobs that no row knows.
@@ -648,6 +657,7 @@ class SampleKeeper:
         while gone := self._store.samples(since=begin, until=begin + timedelta(days=1), camera_ids=[camera_id]):
             for sample in gone:
                 self._blobs.delete(sample.blob_key)
+            self._forget(gone, now)
             self._store.delete(gone, at=now, actor=actor)
             self._metrics.samples_deleted.labels("request").inc(len(gone))
             deleted += len(gone)
@@ -680,8 +690,14 @@ class SampleKeeper:
                 self._blobs.delete(blob.key)
         self._metrics.samples_stored_bytes.set(self._store.stored_bytes())
 
+    def _forget(self, gone: Sequence[Sample], now: datetime) -> None:
+        """Retrainings keep lists and copies of frames: what is deleted is deleted there, too."""
+        if self._runs is not None:
+            forget_pictures(self._runs, [each.id for each in gone if each.unit == "frame"], at=now)
+
     def _drop(self, gone: Sequence[Sample], now: datetime, reason: DeletionReason) -> None:
         for sample in gone:
             self._blobs.delete(sample.blob_key)
+        self._forget(gone, now)
         self._store.note_pictures_deleted(gone, at=now, actor="retention", reason=reason)
         self._metrics.samples_deleted.labels(reason).inc(len(gone))

@@ -116,7 +116,9 @@ class Service:
             rng=random.Random(),  # noqa: S311  a draw, no secret
         )
         self.views = ViewKeeper(blobs)
-        self.keeper = SampleKeeper(samples, blobs, self.metrics, most_bytes=round(settings.samples_max_mb * 1e6))
+        self.keeper = SampleKeeper(
+            samples, blobs, self.metrics, most_bytes=round(settings.samples_max_mb * 1e6), runs=settings.runs_dir
+        )
         self.live = LiveBoard(clock)
         self.recorder = Recorder(
             self.database,

@@ -154,7 +154,11 @@ def delete_command(
             asked = f"Delete {found} samples of camera {camera!r} of {begin:%Y-%m-%d}, with pictures and labels?"
             typer.confirm(asked, abort=True)
         keeper = SampleKeeper(
-            stores.samples, stores.blobs, Metrics(), most_bytes=round(stores.settings.samples_max_mb * 1e6)
+            stores.samples,
+            stores.blobs,
+            Metrics(),
+            most_bytes=round(stores.settings.samples_max_mb * 1e6),
+            runs=stores.settings.runs_dir,
         )
         deleted = keeper.delete(camera, begin, actor="command", now=datetime.now(UTC))
     typer.echo(f"deleted {deleted} samples of camera {camera!r} of {begin:%Y-%m-%d}")

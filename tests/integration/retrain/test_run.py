@@ -178,6 +178,54 @@ def test_killed_in_every_stage_it_goes_on_and_ends_like_an_undisturbed_one(promo
     assert not [path for path in folder_of(site).iterdir() if path.name.startswith(".unfinished")]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_run_is_done_again_with_the_same_weights_and_not_without_its_pictures(promoted: Drifted) -> None:
+    settings = {"FOOTFALL_DATA_DIR": str(promoted.folder), "FOOTFALL_INPUT_SIZE": "192", "OMP_NUM_THREADS": "1"}
+
+    def reproduce() -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "retrain", "reproduce", REQUEST]
+        return subprocess.run(
+            command, cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True, check=False
+        )
+
+    log = len(Registry(promoted.database, promoted.blobs).log())
+    done = reproduce()
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "F1 on new frames: +0.0000 (tolerance 0.02)" in done.stdout
+    assert "the same weights, to the last bit" in done.stdout
+    assert len(Registry(promoted.database, promoted.blobs).log()) == log
+    sample = promoted.samples.sample(read_manifest(folder_of(promoted) / "split" / "manifest.json")[0].id)
+    content = promoted.blobs.get(sample.blob_key)
+    promoted.blobs.delete(sample.blob_key)
+    assert f"1 of 92 were deleted since, such as {sample.id}" in reproduce().stderr
+    promoted.blobs.put(sample.blob_key, content + b" ")
+    assert "its picture is not the one that was trained on" in reproduce().stderr
+    promoted.blobs.put(sample.blob_key, content)
+
+
+@pytest.mark.timeout(300)
+def test_a_plan_tells_what_it_takes_by_real_steps(tmp_path: Path) -> None:
+    site = Drifted(tmp_path, cameras=1, frames=6)
+    environment = {
+        "FOOTFALL_DATA_DIR": str(tmp_path),
+        "FOOTFALL_INPUT_SIZE": "192",
+        "FOOTFALL_RETRAIN_PRICE_PER_HOUR": "3.6",
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [sys.executable, "-m", "retrain", "plan", "--request", str(site.request()), "--steps", "1000", "--json"]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    plan = json.loads(done.stdout)
+    assert plan["available"] == {"new": 6, "old": 6, "unlabelled": 0, "missing": 294}
+    assert plan["seconds"] > 1000 * plan["step_s"] > 10
+    assert plan["price"] == pytest.approx(plan["seconds"] / 1000, abs=0.01)
+    assert 300 < plan["memory_mb"] < 4000
+    assert not (tmp_path / "retrains").exists()
+
+
 @pytest.mark.timeout(300)
 def test_too_few_labels_train_nothing_and_open_a_batch(tmp_path: Path) -> None:
     site = Drifted(tmp_path, cameras=1, frames=3)

@@ -287,7 +287,6 @@ def test_a_camera_id_makes_no_path(world: World, tmp_path: Path) -> None:
 def test_samples_are_read_page_by_page_each_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(1, 8):
         world.frame(number, taken_at=NOON + timedelta(minutes=number // 3))
-    monkeypatch.setattr(labelsets, "MAX_ROWS", 4)
     monkeypatch.setattr("footfall.stores.samples.MAX_ROWS", 4)
     found = [sample.id for sample in each_sample(world.store)]
     assert sorted(found) == [hex_of(number) for number in range(1, 8)]

@@ -1,0 +1,146 @@
+"""Does a run again from its record and compares, within a stated tolerance; promotes nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from footfall.errors import TrainingError, UnknownRecordError
+from retrain.collect import draw, picture_file
+from retrain.frames import LabelledFrame, frame_from_json, read_manifest
+from retrain.run import Run, Stage
+from retrain.stages import MANIFEST, record_of, stages_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from footfall.stores.blobs import BlobStore
+    from retrain.run import Artefact
+    from retrain.stages import Workshop
+
+TOLERANCE: Final = 0.02
+"""F1 on old and on new frames may differ by so much: the order of additions differs between machines and libraries. On
+the same machine with the same number of threads the weights are the same to the last bit."""
+_TAKEN_OVER: Final = ("plan", "labels", "split")
+_MOST: Final = 99
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How a run and its repetition differ.
+
+    Attributes:
+        is_same_model: their weights are the same to the last bit.
+        differences: part of the test → F1 of the repetition minus that of the run.
+        libraries: those that have other versions now.
+    """
+
+    is_same_model: bool
+    differences: Mapping[str, float]
+    libraries: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every difference is within the tolerance."""
+        return all(abs(each) <= TOLERANCE for each in self.differences.values())
+
+
+def reproduce(first: Run, workshop: Workshop) -> Comparison:
+    """Do it again with the same frames, labels, split, options and model to begin with.
+
+    Args:
+        workshop: with the job and options of the run, and the model it began with.
+
+    Raises:
+        TrainingError: the run is not over, or pictures of it were deleted since, or are not what they were.
+    """
+    if first.outcome() is None or first.artefact("gates", _number(workshop, first, "gates")) is None:
+        raise TrainingError(f"run {first.folder.name}: was not judged; there is nothing to compare with")
+    again = Run(_free(first.folder), tell=lambda line: first.say("reproduce", f"{line['stage']}: {line['what']}"))
+    again.folder.mkdir(parents=True)
+    stages = stages_of(dataclasses.replace(workshop, promote=lambda *_: _COMPARED), again)
+    for number, stage in enumerate(stages, start=1):
+        name = f"{number:02}-{stage.name}.json"
+        if stage.name in _TAKEN_OVER:
+            shutil.copyfile(first.folder / name, again.folder / name)
+            if first.part(stage.name).is_dir():
+                shutil.copytree(first.part(stage.name), again.part(stage.name))
+    manifest = {each.id: each for each in read_manifest(first.part("split") / MANIFEST)}
+
+    def fetch(done: Mapping[str, Artefact], scratch: Path) -> Artefact:  # noqa: ARG001
+        artefact = json.loads((first.folder / "02-collect.json").read_text(encoding="utf-8"))
+        every = [frame_from_json(each) for each in artefact["frames"] + artefact["unlabelled"]]
+        _fetch([each for each in every if each.id in manifest], workshop.blobs, scratch)
+        told: Artefact = artefact
+        return told
+
+    again.go([Stage("collect", fetch) if each.name == "collect" else each for each in stages])
+    again.drop("collect")
+    return _compared(first, again, workshop)
+
+
+_COMPARED: Final[dict[str, Any]] = {"outcome": "rejected", "note": "a repetition, to be compared only"}
+
+
+def _number(workshop: Workshop, run: Run, name: str) -> int:
+    return next(n for n, each in enumerate(stages_of(workshop, run), start=1) if each.name == name)
+
+
+def _free(folder: Path) -> Path:
+    for number in range(1, _MOST):
+        path = folder.parent / f"reproduced-{number}"
+        if not path.exists():
+            return path
+    raise TrainingError(f"run {folder.name}: was reproduced {_MOST} times; remove some of the folders beside it")
+
+
+def _fetch(frames: Sequence[LabelledFrame], blobs: BlobStore, folder: Path) -> None:
+    """Fetch the same pictures again, each compared with its digest."""
+    gone = []
+    for frame in [each for each in frames if not each.is_drawn]:
+        try:
+            content = blobs.get(frame.picture)
+        except UnknownRecordError:
+            gone.append(frame.id)
+            continue
+        if hashlib.sha256(content).hexdigest() != frame.sha256:
+            raise TrainingError(
+                f"frame {frame.id}: its picture is not the one that was trained on; nothing is compared"
+            )
+        picture_file(folder, frame.id).write_bytes(content)
+    if gone:
+        raise TrainingError(
+            f"pictures: {len(gone)} of {len(frames)} were deleted since, such as {gone[0]}; the run cannot be "
+            "reproduced"
+        )
+    drawn = [each for each in frames if each.is_drawn]
+    for frame in draw(folder, len(drawn)):
+        expected = next((each.sha256 for each in drawn if each.id == frame.id), None)
+        if frame.sha256 != expected:
+            raise TrainingError(f"frame {frame.id}: is drawn otherwise by this version; nothing is compared")
+
+
+def _compared(first: Run, again: Run, workshop: Workshop) -> Comparison:
+    def artefact(run: Run, name: str) -> Artefact:
+        found = run.artefact(name, _number(workshop, run, name))
+        if found is None:
+            raise TrainingError(f"run {run.folder.name}: has no artefact {name!r}")
+        return found
+
+    differences = {}
+    parts = [artefact(run, "evaluate")["figures"]["challenger"]["parts"] for run in (first, again)]
+    for name in ("all", "old", "new"):
+        scores = [each[name]["f1"] for each in parts if name in each]
+        if len(scores) == 2 and None not in scores:
+            differences[name] = round(scores[1] - scores[0], 4)
+    before, now = set(artefact(first, "plan")["record"]["packages"]), set(record_of(workshop)["packages"])
+    return Comparison(
+        artefact(first, "train")["sha256"] == artefact(again, "train")["sha256"],
+        differences,
+        tuple(sorted(now - before)),
+    )
