@@ -15,6 +15,7 @@ from service.commands.degrade import degrade
 from service.commands.demo import demo
 from service.commands.evaluate import evaluate
 from service.commands.models import models_app
+from service.commands.plan import plan
 from service.commands.samples import samples_app
 from service.commands.serve import check_config, serve, up
 from service.commands.sim import sim_app
@@ -35,6 +36,7 @@ app.command()(demo)
 app.command()(count)
 app.command()(evaluate)
 app.command()(degrade)
+app.command()(plan)
 app.command("check-config")(check_config)
 app.add_typer(cameras_app, name="cameras")
 app.add_typer(models_app, name="models")
