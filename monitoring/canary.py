@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 LEAST_WATCHED_S: Final = 1800.0
 """With less nothing is said about speed."""
+_LEAST_WATCHED_SHARE: Final = 0.5
 _NAMES: Final[dict[QualityMeasure, str]] = {
     "precision_reviewed": "precision by verdicts",
     "precision_assisted": "precision by verdicts and a stronger model",
@@ -93,7 +94,8 @@ def judge(
         return TrialDecision("take_back", slower)
     known = [f"{_NAMES[name]} {_shown(each)}" for name, each in new.estimates.items() if each.value is not None]
     if may_be_promoted and settings.promote_after is not None and lasted >= settings.promote_after:
-        if new.analysed_fps is None:
+        # A camera that was off all the time has tried nothing out.
+        if new.watched_s < _LEAST_WATCHED_SHARE * settings.promote_after.total_seconds():
             return TrialDecision("hold", "its cameras were watched too shortly")
         hours = lasted.total_seconds() / 3600
         return TrialDecision("promote", f"held for {hours:.0f} h; {'; '.join(known) or 'no figure is known of it'}")

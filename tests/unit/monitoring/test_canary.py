@@ -102,11 +102,11 @@ def test_a_refused_model_is_taken_back_whatever_is_known() -> None:
 @pytest.mark.parametrize(
     ("lasted", "watched_s", "may", "after", "action"),
     [
-        (24 * HOUR, 3600, True, 24 * HOUR, "promote"),
-        (23 * HOUR, 3600, True, 24 * HOUR, "hold"),
-        (24 * HOUR, 1700, True, 24 * HOUR, "hold"),
-        (24 * HOUR, 3600, False, 24 * HOUR, "hold"),
-        (24 * HOUR, 3600, True, None, "hold"),
+        (24 * HOUR, 12 * 3600, True, 24 * HOUR, "promote"),
+        (23 * HOUR, 12 * 3600, True, 24 * HOUR, "hold"),
+        (24 * HOUR, 12 * 3600 - 1, True, 24 * HOUR, "hold"),
+        (24 * HOUR, 12 * 3600, False, 24 * HOUR, "hold"),
+        (24 * HOUR, 12 * 3600, True, None, "hold"),
     ],
 )
 def test_a_challenger_that_held_is_promoted_only_where_that_is_wanted(
