@@ -33,15 +33,17 @@ LEAST_FRAMES: Final = 20
 TABLE_FILE, CHART_FILE, JSON_FILE = "baselines.md", "baselines.svg", "baselines.json"
 _COST_PICTURES: Final = 5
 _MEMORY: Final = """
-import resource, sys
+import sys
 import numpy as np
+import psutil
 from pathlib import Path
 from footfall.vision.detector import load_detector
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+process = psutil.Process()
+before = process.memory_info().rss
 detector = load_detector(Path(sys.argv[1]), threads=1, input_size=int(sys.argv[2]))
 for _ in range(3):
     detector.detect([np.zeros((720, 1280, 3), np.uint8)])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(process.memory_info().rss - before)
 """
 
 
@@ -167,7 +169,7 @@ def _memory_mb(path: Path, input_size: int) -> float:
     """Measured in a process of its own, so that none stands in another's memory."""
     command = [sys.executable, "-c", _MEMORY, str(path), str(input_size)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)  # noqa: S603
-    return round(int(done.stdout.split()[-1]) * 1024 / 1e6, 1)
+    return round(int(done.stdout.split()[-1]) / 1e6, 1)
 
 
 def _rounded(value: float | None) -> float | None:
