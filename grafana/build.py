@@ -34,6 +34,8 @@ SOURCE = models.DataSourceRef(type_val="prometheus", uid="${source}")
 CAMERA = 'camera=~"$camera"'
 WIDE, HALF, THIRD, SMALL = 24, 12, 8, 4
 DRILL = "Everything of this camera"
+CHANGED = "count(footfall_drift_active) or vector(0)"
+INVALID = "count(footfall_counts_valid == 0) or vector(0)"
 WORST = 10
 """Of many cameras a graph shows so many: fifty lines are none."""
 
@@ -68,9 +70,11 @@ def graph(
     return panel
 
 
-def figure(title: str, expression: str, *, unit: str = "short", about: str = "", span: int = SMALL) -> stat.Panel:
-    """One number of now."""
-    return (
+def figure(
+    title: str, expression: str, *, unit: str = "short", about: str = "", span: int = SMALL, leads_to: str = ""
+) -> stat.Panel:
+    """One number of now; `leads_to`: the dashboard (its uid) that tells more."""
+    panel = (
         stat.Panel()
         .title(title)
         .description(about)
@@ -81,6 +85,10 @@ def figure(title: str, expression: str, *, unit: str = "short", about: str = "",
         .reduce_options(ReduceDataOptions().calcs(["lastNotNull"]))
         .with_target(target(expression, instant=True))
     )
+    if leads_to:
+        address = f"/d/{leads_to}?${{source:queryparam}}&${{__url_time_range}}"
+        panel = panel.data_links([dashboard.DashboardLink("More").url(address)])
+    return panel
 
 
 def rows(title: str, expression: str, *, about: str = "", span: int = WIDE) -> table.Panel:
@@ -156,6 +164,20 @@ def operations() -> dashboard.Dashboard:
             unit="s",
         ),
         figure("Records waiting", "sum(footfall_records_pending)"),
+        figure(
+            "Cameras that have changed",
+            CHANGED,
+            about="Drift that lasts: moved, covered, fog and others.",
+            span=HALF,
+            leads_to="footfall-drift",
+        ),
+        figure(
+            "Cameras whose counts mean something else",
+            INVALID,
+            about="They look elsewhere; their lines must be drawn anew.",
+            span=HALF,
+            leads_to="footfall-drift",
+        ),
         rows("What cameras do", "footfall_camera_state == 1", about="The state of each camera.", span=HALF),
         graph(
             "Coverage, the ten least watched",
@@ -330,6 +352,12 @@ def camera() -> dashboard.Dashboard:
         .url("${page}/cameras/${camera}")
         .target_blank(True)
     )
+    built = built.link(
+        dashboard.DashboardLink("How this camera changed")
+        .type("link")
+        .url("${page}/drift?camera=${camera}")
+        .target_blank(True)
+    )
     reviewed = f'{{scope="camera", {one}}}'
     panels = [
         rows("State", f"footfall_camera_state{{{one}}} == 1", span=THIRD),
@@ -353,6 +381,18 @@ def camera() -> dashboard.Dashboard:
         figure("Verdicts", f"footfall_precision_reviewed_samples{reviewed}"),
         figure("Verdicts missing", f"footfall_precision_reviewed_missing_samples{reviewed}"),
         figure("Recall", f"footfall_recall_audited_ratio{reviewed}", unit="percentunit", about="By labelled frames."),
+        graph(
+            "Drift: largest distance ÷ threshold",
+            target(f"footfall_drift_ratio{{{one}}}", "distance ÷ threshold"),
+            about="Over 1 a window is unusual; a gap where nothing can be told.",
+        ),
+        figure(
+            "Counts valid",
+            f"footfall_counts_valid{{{one}}}",
+            about="0: it looks elsewhere, its counts mean something else.",
+            leads_to="footfall-drift",
+        ),
+        rows("What has changed", f"footfall_drift_active{{{one}}}", span=THIRD),
         graph(
             "Count accuracy by line",
             target(f"footfall_count_accuracy_audited_ratio{{{one}}}", "{{line}}"),
@@ -482,6 +522,63 @@ def quality() -> dashboard.Dashboard:
     return with_panels(built, panels)
 
 
+def drift() -> dashboard.Dashboard:
+    """Which cameras have changed?"""
+    built = board("footfall-drift", "Footfall · Drift", "Which cameras have changed, and why?", one_camera=False)
+    statistics = f"footfall_drift_score{{{CAMERA}}} / footfall_drift_threshold{{{CAMERA}}}"
+    panels = [
+        figure("Cameras that have changed", CHANGED),
+        figure("Counts that mean something else", INVALID, about="Cameras that look elsewhere."),
+        figure("Cameras judged", "count(footfall_drift_last_window_timestamp_seconds)"),
+        figure(
+            "Since the newest window",
+            "time() - max(footfall_drift_last_window_timestamp_seconds)",
+            unit="s",
+            about="An hour and some minutes at most, with windows of an hour.",
+        ),
+        figure("Checks that failed", "sum(increase(footfall_drift_check_failures_total[$__range]))"),
+        figure("Reports that failed", "sum(increase(footfall_drift_report_failures_total[$__range]))"),
+        rows("What has changed", f"footfall_drift_active{{{CAMERA}}}", span=HALF, about="One row an open episode."),
+        rows("Counts mean something else", f"footfall_counts_valid{{{CAMERA}}} == 0", span=HALF),
+        graph(
+            "Distance ÷ threshold, the ten largest",
+            target(highest(f"footfall_drift_ratio{{{CAMERA}}}"), "{{camera}}"),
+            about="Of the newest window of each camera; over 1 it is unusual.",
+            of_cameras=True,
+        ),
+        graph(
+            "Statistics farthest from usual, ten",
+            target(highest(statistics), "{{camera}} {{statistic}}"),
+            about="Distance ÷ threshold.",
+            of_cameras=True,
+        ),
+        graph(
+            "Cameras by tier",
+            target(f"sum by (tier) (footfall_drift_tier{{{CAMERA}}})", "{{tier}}"),
+            stacked=True,
+            about="`watch` is one unusual window, `investigate` lasts.",
+        ),
+        graph(
+            "Open episodes by cause",
+            target(f"count by (cause) (footfall_drift_active{{{CAMERA}}})", "{{cause}}"),
+            stacked=True,
+            about="One cause on many cameras: weather, light, season or recorder rather than a camera.",
+        ),
+        graph(
+            "Windows judged, by what they told",
+            target("sum by (state) (increase(footfall_drift_windows_total[$__rate_interval]))", "{{state}}"),
+            stacked=True,
+            about="`insufficient` and `suppressed` are no evidence, either way.",
+        ),
+        graph(
+            "Episodes opened, by cause",
+            target("sum by (cause) (increase(footfall_drift_episodes_total[$__rate_interval]))", "{{cause}}"),
+            stacked=True,
+        ),
+    ]
+    return with_panels(built, panels)
+
+
 def with_panels(built: dashboard.Dashboard, panels: list[object]) -> dashboard.Dashboard:
     """Lay panels out from left to right."""
     for panel in panels:
@@ -496,6 +593,7 @@ def dashboards() -> dict[str, str]:
         "footfall.json": business(),
         "quality.json": quality(),
         "camera.json": camera(),
+        "drift.json": drift(),
     }
     return {
         name: json.dumps(json.loads(JSONEncoder(sort_keys=True).encode(each.build())), indent=1, sort_keys=True) + "\n"

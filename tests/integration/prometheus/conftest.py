@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from support.drifted import Drifted
 from support.monitored import monitored
 from support.prometheus import running
 from support.reviewed import Reviewed
@@ -14,6 +15,7 @@ from support.served import FOOTAGE_DIR, ROOT, Served
 
 from footfall.domain import Coverage, Crossing, event_id
 from footfall.stores.database import Database
+from footfall.stores.drift import DriftStore
 from footfall.vision.models import EMBEDDED_FOLDER
 
 FILM = FOOTAGE_DIR / "PETS09-S2L1-a" / "video.mp4"
@@ -28,7 +30,7 @@ CAMERA = {
 
 
 def review(data_dir: Path) -> None:
-    """People judged what was sampled of the camera, and yesterday it was watched all day."""
+    """People judged samples of the camera; it was watched all yesterday, and looks elsewhere since three hours."""
     now = datetime.now(UTC)
     database = Database(f"sqlite:///{data_dir / 'footfall.db'}")
     reviewed = Reviewed(database, now)
@@ -51,6 +53,10 @@ def review(data_dir: Path) -> None:
             ),
         ]
     )
+    drifted = Drifted(DriftStore(database), now)
+    for hour in (-3, -2, -1):
+        drifted.verdict("gate", hour, "moved")
+    drifted.episode("gate", "moved", since_h=-3, invalidates=True)
     database.close()
 
 

@@ -14,7 +14,7 @@ import yaml
 from support.prometheus import ask
 from support.served import ROOT
 
-from monitoring.metrics import MonitorMetrics, quality_metrics
+from monitoring.metrics import DRIFT_METRICS, MonitorMetrics, quality_metrics
 from service.metrics import Metrics
 
 FOLDER = ROOT / "grafana/dashboards"
@@ -92,11 +92,11 @@ def test_links_lead_to_dashboards_that_exist_with_variables_that_they_have(path:
             assert set(re.findall(r"var-(\w+)=", rest)) <= theirs
             assert "${__url_time_range}" in rest
         else:
-            assert address == "${page}/cameras/${camera}"
+            assert address in {"${page}/cameras/${camera}", "${page}/drift?camera=${camera}"}
             assert {"page", "camera"} <= mine
 
 
-@pytest.mark.parametrize("name", ["operations", "footfall", "quality"])
+@pytest.mark.parametrize("name", ["operations", "footfall", "quality", "drift"])
 def test_who_sees_a_camera_can_go_to_it(name: str) -> None:
     """Every graph with a line for each camera, and every table, leads to the dashboard of the camera."""
     for panel in panels(json.loads((FOLDER / f"{name}.json").read_text())):
@@ -119,7 +119,7 @@ def test_queries_use_only_metrics_that_exist() -> None:
         for metric in [*vars(Metrics()).values(), *vars(MonitorMetrics(target=0.95)).values()]
         if hasattr(metric, "_name")
         for suffix in ("", "_total", "_bucket", "_sum", "_count", "_info")
-    } | set(quality_metrics())
+    } | {*quality_metrics(), *DRIFT_METRICS}
     rules = yaml.safe_load((ROOT / "grafana/alerts/footfall.rules.yaml").read_text())["groups"]
     exist |= {rule["record"] for group in rules for rule in group["rules"] if "record" in rule}
     for query in queries():
