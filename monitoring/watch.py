@@ -188,7 +188,9 @@ class DriftWatch:
         fps = analysed / watched_s if watched_s > 0 else None
         window = window_of(camera.id, begin, end, rows, fps=fps)
         reference = None
-        if len(rows) >= LEAST_ROWS:
+        # What it showed before somebody accepted it anew is compared with nothing, or it would be told once more.
+        is_of_before = begin < accepted.begins_at
+        if len(rows) >= LEAST_ROWS and not is_of_before:
             reference = self._references.reference(window, accepted, others)
         health = StreamHealth(
             fps=fps,
@@ -221,7 +223,7 @@ class DriftWatch:
             cause=cause,
             evidence=() if finding is None else finding.evidence,
             others=() if finding is None else finding.others,
-            note=_note(len(rows), reference, health),
+            note=_note(len(rows), reference, health, is_of_before=is_of_before),
         )
         # The window first: whoever finds the verdict finds it too. Those of a faulty stream are no reference.
         if len(rows) >= LEAST_ROWS and state != "suppressed":
@@ -357,11 +359,13 @@ def _floor(at: datetime, length: timedelta) -> datetime:
     return midnight + (at - midnight) // length * length
 
 
-def _note(rows: int, reference: Reference | None, health: StreamHealth) -> str:
+def _note(rows: int, reference: Reference | None, health: StreamHealth, *, is_of_before: bool) -> str:
     if health.is_faulty:
         return f"the stream is faulty: {health.problem}"
     if rows < LEAST_ROWS:
         return f"{rows} rows, {LEAST_ROWS} are needed"
+    if is_of_before:
+        return "its new view was accepted in this window or after it: nothing to compare with yet"
     if reference is None:
         return "nothing to compare with yet: its first windows are still to come"
     count = len(reference.groups)

@@ -243,6 +243,26 @@ def test_who_accepts_the_new_view_begins_anew(site: Site) -> None:
     assert site.metric("footfall_counts_valid", camera="gate") == 1
 
 
+def test_a_window_in_which_the_view_was_accepted_tells_nothing(site: Site) -> None:
+    at = learned(site)
+    others = ("hall", "stairs", "lift")
+    for camera in others:
+        site.add(camera)
+        site.see(camera, at, CLEAR)
+    drift(site, at, ELSEWHERE, 1)
+    (episode,) = site.store.open_episodes().values()
+    now = at + HOUR + timedelta(minutes=50)
+    site.store.accept(DriftAcceptance("gate", now, now + 14 * DAY, now, "ada", "a new arm"))
+    site.store.end_episode(episode.id, "accepted", at=now, by="ada")
+    for camera in others:
+        site.see(camera, at + HOUR, CLEAR)
+    told = [each for each in drift(site, at + HOUR, ELSEWHERE, 1) if each.camera_id == "gate"]
+    # Against the other cameras it would be called moved once more: most of it was seen before the acceptance.
+    assert [(each.state, each.tier, each.reference) for each in told] == [("insufficient", "calm", "none")]
+    assert told[0].note == "its new view was accepted in this window or after it: nothing to compare with yet"
+    assert site.store.open_episodes() == {}
+
+
 def test_a_drift_that_a_model_can_learn_opens_a_batch_of_pictures_where_there_is_leave(site: Site) -> None:
     at = learned(site) - HOUR
     site.add("gate", sampling=Sampling("review"))
