@@ -51,7 +51,10 @@ class Settings(BaseSettings):
         5.0, ge=0.1, le=3600, description="Time between two looks at the registry for another model."
     )
     shadow_interval_s: float = Field(
-        10.0, ge=0, le=3600, description="Time between two frames that a challenger sees beside the champion; 0: none."
+        10.0,
+        ge=0,
+        le=3600,
+        description="Mean time between two frames that a challenger sees beside the champion; 0: none.",
     )
     trial_h: float = Field(
         24.0, ge=0, le=8760, description="So long after a promotion the monitor rolls it back if it breaks; 0: never."

@@ -15,6 +15,8 @@ from scipy.optimize import linear_sum_assignment
 from footfall.vision.detector import pairwise_iou
 
 if TYPE_CHECKING:
+    import random
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -93,14 +95,15 @@ class Shadow:
 
     Args:
         sampler: keeps frames on which they disagree, of cameras with leave, for training.
-        interval_s: least time between two frames; seconds.
+        interval_s: mean time between two frames; seconds. It varies: cameras keep step, and one would always be first.
     """
 
-    def __init__(self, sampler: Sampler, metrics: Metrics, *, interval_s: float) -> None:
+    def __init__(self, sampler: Sampler, metrics: Metrics, *, interval_s: float, rng: random.Random) -> None:
         self._sampler = sampler
         self._metrics = metrics
         self._interval_s = interval_s
-        self._taken_s = float("-inf")
+        self._rng = rng
+        self._due_s = float("-inf")
         self._tasks: queue.Queue[_Task | None] = queue.Queue(1)
         self._challenger = ""
         self._so_far = Comparison()
@@ -124,9 +127,9 @@ class Shadow:
     def observe(self, camera: Camera, analysis: Analysis, challenger: Detector) -> None:
         """Take in a frame that the champion has looked at, if one is due. On the analysis thread, after the sampler."""
         now_s = analysis.frame.received_s
-        if now_s - self._taken_s < self._interval_s:
+        if now_s < self._due_s:
             return
-        self._taken_s = now_s
+        self._due_s = now_s + self._interval_s * self._rng.uniform(0.5, 1.5)
         if self._tasks.full():
             self._metrics.shadow_frames_dropped.inc()
             return

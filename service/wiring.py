@@ -128,7 +128,12 @@ class Service:
         )
         scheduler = Scheduler(max_batch=settings.max_batch, max_age_s=settings.max_frame_age_s, clock=clock)
         self.shadow = (
-            Shadow(self.sampler, self.metrics, interval_s=settings.shadow_interval_s)
+            Shadow(
+                self.sampler,
+                self.metrics,
+                interval_s=settings.shadow_interval_s,
+                rng=random.Random(),  # noqa: S311  no secret
+            )
             if settings.shadow_interval_s > 0
             else None
         )

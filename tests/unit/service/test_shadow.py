@@ -14,7 +14,7 @@ import pytest
 from support.sampled import sample_parts
 
 from footfall.domain import Camera, Detections, Frame, Line, ModelVersion, Sampling
-from footfall.vision.analysis import CameraAnalyser
+from footfall.vision.analysis import Analysis, CameraAnalyser
 from service.metrics import Metrics
 from service.sampling import DISAGREEING, Sampler
 from service.shadow import Comparison, Shadow, compare
@@ -55,7 +55,7 @@ class Site:
         self.sampler = Sampler(
             self.store, self.blobs, self.metrics, model=lambda _: "0123456789ab", rng=random.Random(1)
         )
-        self.shadow = Shadow(self.sampler, self.metrics, interval_s=interval_s)
+        self.shadow = Shadow(self.sampler, self.metrics, interval_s=interval_s, rng=random.Random(5))
         self.camera = Camera("gate", "film.mp4", lines=(Line("door", (0.5, 0), (0.5, 1)),), sampling=sampling)
         self.analyser = CameraAnalyser(self.camera, run_id="r")
         self.sampler.start()
@@ -142,10 +142,35 @@ def test_another_challenger_begins_anew(make: Callable[..., Site]) -> None:
 def test_frames_are_taken_no_faster_than_allowed(make: Callable[..., Site]) -> None:
     site = make(interval_s=10.0)
     night = Challenger(found())
-    for _ in range(25):
+    for _ in range(60):
         site.see(found(), night)
     site.shadow.stop(5)
-    assert night.calls == 3
+    assert 4 <= night.calls <= 9
+
+
+def test_of_cameras_that_keep_step_each_gets_its_turn(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    class Noted(Sampler):
+        def for_training(self, camera_id: str, analysis: Analysis) -> None:
+            seen.append(camera_id)
+
+    metrics = Metrics()
+    parts = sample_parts(tmp_path, metrics)
+    sampler = Noted(parts["samples"], parts["blobs"], metrics, model=lambda _: "", rng=random.Random(1))
+    shadow = Shadow(sampler, metrics, interval_s=10.0, rng=random.Random(5))
+    shadow.start()
+    picture, night = np.zeros((64, 64, 3), np.uint8), Challenger(found())
+    cameras = [Camera(name, "film.mp4") for name in ("a", "b", "c", "d")]
+    analysers = {camera.id: CameraAnalyser(camera, run_id="r") for camera in cameras}
+    for step in range(1500):  # five minutes at five a second, 50 ms apart
+        for number, camera in enumerate(cameras):
+            at_s = 0.2 * step + 0.05 * number
+            frame = Frame(camera.id, step, picture, NOON + timedelta(seconds=at_s), at_s)
+            shadow.observe(camera, analysers[camera.id].update(frame, found()), night)
+    shadow.stop(5)
+    assert {camera.id for camera in cameras} == set(seen)
+    assert 20 <= len(seen) <= 45
 
 
 def test_a_challenger_that_fails_harms_nothing_and_is_counted(make: Callable[..., Site]) -> None:
