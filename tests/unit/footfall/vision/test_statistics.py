@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from footfall.domain import Detections, Frame, Tracks
-from footfall.vision.statistics import STATISTIC_NAMES, StatisticsMeter, TrackMeter
+from footfall.vision.statistics import STATISTIC_NAMES, StatisticsMeter, TrackMeter, noise_sigma
 from footfall.vision.view import LEARNING_ROWS
 
 
@@ -192,3 +192,13 @@ def test_tracks_tell_how_long_people_are_followed_and_how_often_they_are_missed(
     assert meter.values() == {}  # nobody within the last second
     meter.update(followed(1), 5.2)
     assert meter.values() == {"track_seconds": 0.0, "track_gap_share": 0.0}  # somebody else by the same number
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (65, 63), (3, 4), (3, 3), (2, 2)])
+def test_noise_is_the_median_response(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(shape[0])
+    grey = rng.integers(0, 256, shape).astype(np.uint8)
+    kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
+    response = np.abs(cv2.filter2D(grey, cv2.CV_32F, kernel))[1:-1, 1:-1]
+    expected = float(np.median(response)) / 6 / 0.6745 if response.size else 0.0
+    assert noise_sigma(grey) == pytest.approx(expected)
