@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,19 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Who serves, by first 12 digits of the sha256; None where that is not known, or nobody.
+
+    Attributes:
+        canaries: ids of the cameras that the challenger looks at.
+    """
+
+    champion: str | None = None
+    challenger: str | None = None
+    canaries: frozenset[str] = frozenset()
+
+
 class Checker:
     """Checks a site again and again.
 
@@ -32,7 +46,7 @@ class Checker:
         window: how old samples may be.
         least: verdicts, people or crossings from which on a figure is given.
         keep: how long estimates are kept.
-        challenger: first digits of the model that is tried out on some cameras, None without one, and which those are.
+        roles: gives who serves now.
         also: what else is done at each turn, with its moment; what one of them raises keeps none of the others back.
     """
 
@@ -46,7 +60,7 @@ class Checker:
         window: timedelta,
         least: int,
         keep: timedelta,
-        challenger: Callable[[], tuple[str | None, frozenset[str]]] = lambda: (None, frozenset()),
+        roles: Callable[[], Roles] = Roles,
         also: Sequence[Callable[[datetime], object]] = (),
     ) -> None:
         self._database = database
@@ -56,7 +70,7 @@ class Checker:
         self._window = window
         self._least = least
         self._keep = keep
-        self._challenger = challenger
+        self._roles = roles
         self._also = also
 
     def check(self, now: datetime) -> list[QualityEstimate]:
@@ -99,8 +113,11 @@ class Checker:
     def _estimates(self, now: datetime) -> list[QualityEstimate]:
         # Whole hours: a population is of an hour, and its samples must be all in or all out.
         since = (now - self._window).replace(minute=0, second=0, microsecond=0)
-        challenger, canaries = self._challenger()
-        evidence = read_evidence(self._samples, since=since, until=now, without=challenger)
+        roles = self._roles()
+        challenger, canaries = roles.challenger, roles.canaries
+        evidence = read_evidence(
+            self._samples, since=since, until=now, champion=roles.champion, without=roles.challenger
+        )
         cameras = self._database.cameras()
         allowed = {camera.id for camera in cameras if camera.sampling is not None}
         window = Window(now, since, now)

@@ -70,12 +70,19 @@ class Evidence:
 
 
 def read_evidence(
-    store: SampleStore, *, since: datetime, until: datetime, model: str | None = None, without: str | None = None
+    store: SampleStore,
+    *,
+    since: datetime,
+    until: datetime,
+    model: str | None = None,
+    champion: str | None = None,
+    without: str | None = None,
 ) -> Evidence:
     """Read random samples of [since, until) with what was said of them; targeted ones are never read.
 
     Args:
         model: first 12 digits of the sha256 of the model in question; None: the newest.
+        champion: the same of the champion: rather than the newest, once something was drawn with it.
         without: of a model that is only tried out on some cameras: it is not taken for the newest.
     """
     tracks = store.samples(since=since, until=until, unit="track", queue="random")
@@ -83,7 +90,7 @@ def read_evidence(
     clips = store.samples(since=since, until=until, unit="clip", queue="random")
     populations = store.populations("track", since=since, until=until)
     if model is None:
-        model = _newest_model(populations, [*tracks, *frames, *clips], without)
+        model = _newest_model(populations, [*tracks, *frames, *clips], champion, without)
     cameras: defaultdict[str, CameraEvidence] = defaultdict(CameraEvidence)
     for row in populations:
         if row.model == model:
@@ -95,8 +102,12 @@ def read_evidence(
     return Evidence(model, dict(cameras))
 
 
-def _newest_model(populations: Iterable[Population], samples: Iterable[Sample], without: str | None) -> str:
+def _newest_model(
+    populations: Iterable[Population], samples: Iterable[Sample], champion: str | None, without: str | None
+) -> str:
     seen = [(row.hour_at, row.model) for row in populations] + [(each.hour_at, each.model) for each in samples]
+    if champion is not None and any(model == champion for _, model in seen):
+        return champion
     return max((each for each in seen if each[1] != without), default=(None, ""))[1]
 
 

@@ -29,7 +29,7 @@ from footfall.vision.detector import load_detector, read_card
 from footfall.vision.models import resolve_model
 from monitoring.asker import DriftAsker
 from monitoring.canary import TrialSettings
-from monitoring.checker import Checker
+from monitoring.checker import Checker, Roles
 from monitoring.dispatcher import Dispatcher
 from monitoring.drift import EvidenceWriter, is_installed
 from monitoring.launchers.process import ProcessLauncher
@@ -100,7 +100,7 @@ class Monitor:
             window=timedelta(days=settings.quality_window_days),
             least=settings.least_verdicts,
             keep=timedelta(days=settings.drift_retention_days),
-            challenger=self._tried_out,
+            roles=self._roles,
             also=turns if self.asker is None else [*turns, self.asker.consider],
         )
 
@@ -115,10 +115,12 @@ class Monitor:
         except FootfallError:
             return ""
 
-    def _tried_out(self) -> tuple[str | None, frozenset[str]]:
+    def _roles(self) -> Roles:
+        if self._settings.model is not None:
+            return Roles()
         now = self.registry.aliases()
-        follows = self._settings.model is None and now.challenger is not None
-        return (str(now.challenger)[:12], frozenset(now.canaries)) if follows else (None, frozenset())
+        champion, challenger = (None if each is None else each[:12] for each in (now.champion, now.challenger))
+        return Roles(champion, challenger, frozenset(now.canaries))
 
     def _make_trials(self, samples: SampleStore) -> TrialWatch:
         settings = self._settings

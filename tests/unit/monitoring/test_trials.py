@@ -16,7 +16,7 @@ from footfall.stores.database import Database
 from footfall.stores.quality import QualityStore
 from footfall.stores.samples import SampleStore
 from monitoring.canary import TrialSettings
-from monitoring.checker import Checker
+from monitoring.checker import Checker, Roles
 from monitoring.evidence import read_evidence
 from monitoring.metrics import MonitorMetrics
 from monitoring.trials import TrialWatch
@@ -158,7 +158,7 @@ def test_somebody_who_is_faster_wins(site: Site, monkeypatch: pytest.MonkeyPatch
     assert [change.actor for change in site.registry.log()] == ["ana", "ana", "ana"]
 
 
-def checker(site: Site, tried_out: Callable[[], Any]) -> Checker:
+def checker(site: Site, roles: Callable[[], Roles]) -> Checker:
     return Checker(
         site.database,
         SampleStore(site.database),
@@ -167,7 +167,7 @@ def checker(site: Site, tried_out: Callable[[], Any]) -> Checker:
         window=timedelta(days=28),
         least=30,
         keep=timedelta(days=60),
-        challenger=tried_out,
+        roles=roles,
     )
 
 
@@ -176,7 +176,7 @@ def test_the_site_is_spoken_for_by_the_champion_and_a_canary_by_its_challenger(s
     site.judged("hall", "day", right=98, wrong=2)
     site.judged("gate", "day", right=98, wrong=2)
     site.judged("gate", "night", right=60, wrong=40)
-    found = checker(site, lambda: (night, frozenset({"gate"}))).check(NOW)
+    found = checker(site, lambda: Roles(day, night, frozenset({"gate"}))).check(NOW)
     rows = {
         (each.scope, each.camera_id): (each.model, each.value) for each in found if each.measure == "precision_reviewed"
     }
@@ -196,4 +196,7 @@ def test_one_that_is_tried_out_is_not_the_newest_model(site: Site) -> None:
     assert read_evidence(store, **asked).model == night
     assert read_evidence(store, **asked, without=night).model == site.sha["day"][:12]
     assert read_evidence(store, **asked, model=night).model == night
+    # After a rollback the champion's figures are there at once; of one that is too new the newest holds.
+    assert read_evidence(store, **asked, champion=site.sha["day"][:12]).model == site.sha["day"][:12]
+    assert read_evidence(store, **asked, champion="0" * 12).model == night
     assert len(read_evidence(store, **asked, model=night).cameras["gate"].reviewed) == 4
