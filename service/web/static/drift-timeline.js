@@ -97,7 +97,8 @@ export class Timeline {
       parts.push(shape("text", { x: LEFT - 6, y: y + 4, class: "axis axis-y" }, `${ratio}×`));
     }
     const span = this.until - this.since;
-    const stepMs = span <= 2 * DAY_MS ? 6 * 3600000 : Math.ceil(span / DAY_MS / Math.max(2, Math.floor(this.width / 90))) * DAY_MS;
+    const hours = span <= DAY_MS / 4 ? 0.5 : 6;
+    const stepMs = span <= 2 * DAY_MS ? hours * 3600000 : Math.ceil(span / DAY_MS / Math.max(2, Math.floor(this.width / 90))) * DAY_MS;
     const first = new Date(this.since);
     first.setHours(0, 0, 0, 0);
     for (let at = first.getTime(); at < this.until; at += stepMs) {

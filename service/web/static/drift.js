@@ -9,6 +9,7 @@ import {
 } from "./drift-words.js";
 
 const LOOK_AGAIN_MS = 15000;
+const SHORT_MS = 10 * 60000;
 const STALE_MS = 3 * 3600000;
 const COMMON_SHARE = 0.2;
 const COMMON_LEAST = 3;
@@ -277,7 +278,7 @@ function showTrail() {
       each.closed_by && each.end !== "cleared" ? ` by ${each.closed_by}` : "", each.note ? ` – ${each.note}` : "",
     ] })),
     ...acceptances.map((each) => ({ at: each.at, element: [
-      each.begins_at ? "its new view accepted" : "days accepted", ` by ${each.by}`, each.note ? ` – ${each.note}` : "",
+      `${each.by === "monitor" ? "it began to be learned" : each.begins_at ? "its new view accepted" : "days accepted"}, by ${each.by}`, each.note ? ` – ${each.note}` : "",
     ] })),
   ].sort((a, b) => b.at.localeCompare(a.at));
   byId("trail-list").replaceChildren(...entries.map(({ at, element }) => make("li", {}, make("time", { datetime: at }, momentText(at)), make("span", {}, ...element))));
@@ -309,6 +310,9 @@ repeat(async () => {
   await refresh();
   if (!isFirst) return;
   isFirst = false;
+  // A demonstration has windows of seconds: a week of them is a line.
+  const lengths = overview.cameras.flatMap(({ verdict }) => (verdict ? [new Date(verdict.end_at) - new Date(verdict.begin_at)] : []));
+  if (!place.get("days") && lengths.length && Math.min(...lengths) < SHORT_MS) byId("days").value = "0.125";
   const first = overview.cameras.find(({ camera }) => camera === document.querySelector("[data-group=look] [data-camera]")?.dataset.camera);
   const wanted = place.get("camera") || (WIDE.matches ? first?.camera : null);
   if (wanted) await choose(wanted, { isByHand: false });

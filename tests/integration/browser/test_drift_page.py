@@ -193,7 +193,7 @@ def test_one_camera_tells_what_happened_since_when_and_what_to_do(page: Page, si
     assert pictures.count() == 2
     wait_until(page, lambda: all(each.evaluate("image => image.naturalWidth > 0") for each in pictures.all()))
     trail = page.locator("#trail-list li").all_inner_texts()
-    assert [("fog" in trail[0], "days accepted by Ada – spring sale" in trail[1], "ignored by Bob" in trail[2])] == [
+    assert [("fog" in trail[0], "days accepted, by Ada – spring sale" in trail[1], "ignored by Bob" in trail[2])] == [
         (True, True, True)
     ]
     page.evaluate("scrollTo(0, 0)")
@@ -350,6 +350,18 @@ def test_without_leave_no_batch_is_offered_and_without_a_monitor_nothing_is_clai
     page.locator("[data-action=batch]").wait_for()
     assert page.locator("[data-action=batch]").is_disabled()
     assert page.locator("#no-pictures").inner_text().startswith("No picture of it is kept")
+
+
+def test_windows_of_a_demonstration_are_shown_by_the_hour(page: Page, site: Any, mall: Mall) -> None:
+    for number in range(60):
+        begin_at = mall.now - timedelta(minutes=number + 1)
+        mall.drifted.verdict(mall.id(0), -1, "fog", begin_at=begin_at, end_at=begin_at + timedelta(minutes=1))
+    mall.drifted.episode(mall.id(0), "fog", since_h=-1)
+    open_page(page, site)
+    page.locator("#windows .bar-unusual").nth(59).wait_for(state="attached")
+    assert page.locator("#days").input_value() == "0.125"
+    widths = [each.get_attribute("width") for each in page.locator("#windows .bar-unusual").all()]
+    assert min(float(width or 0) for width in widths) > 2
 
 
 def test_what_a_window_holds_cannot_become_markup(page: Page, site: Any, mall: Mall) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.browsing import wait_until
+from support.drifted import Drifted
 
 from footfall.domain import Camera
 
@@ -48,4 +52,30 @@ def test_a_person_logs_in_works_and_logs_out(site: Any, browser: Browser) -> Non
     assert context.cookies() == []
     page.goto(site.url)
     assert page.url.startswith(f"{site.url}/login")
+    context.close()
+
+
+def test_a_report_in_its_sandbox_is_let_in_by_the_login_and_cannot_use_it(site: Any, browser: Browser) -> None:
+    site.database.put_camera(Camera("gate", "rtsp://127.0.0.1/a"))
+    drifted = Drifted(site.services.drift, datetime.now(UTC))
+    verdict = drifted.verdict("gate", -1, "fog", report_key="evidence/gate/1")
+    drifted.episode("gate", "fog", since_h=-1)
+    script = "fetch('/api/v1/cameras').then(() => 'asked', () => 'refused').then((said) => { document.title = said; })"
+    page_of_it = f"<!doctype html><p>the report</p><script>{script}</script>"
+    site.services.blobs.put(f"{verdict.report_key}.html.gz", gzip.compress(page_of_it.encode()))
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{site.url}/drift?camera=gate")
+    page.fill("#token", TOKEN)
+    page.click("button[type=submit]")
+    page.goto(f"{site.url}/drift?camera=gate")
+    page.click("#show-report")
+    page.frame_locator("#report iframe").get_by_text("the report").wait_for()
+    frame = next(each for each in page.frames if "/reports/" in each.url)
+    wait_until(page, lambda: frame.title() != "")
+    assert frame.title() == "refused"
+    # In a tab of its own it has no more rights.
+    page.goto(frame.url)
+    page.get_by_text("the report").wait_for()
+    assert page.evaluate("() => self.origin") == "null"
     context.close()
