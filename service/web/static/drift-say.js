@@ -33,7 +33,7 @@ export function actionsOf({ camera, name, episode, can_sample: canSample, learni
   };
   const ignore = {
     id: "ignore", label: "Ignore", title: `Ignore what happened to ${who}`,
-    text: "The episode ends and nothing is learned. If it stays as it is, it is told again.",
+    text: "The episode ends and nothing is learned. While it goes on without a break it is not told again; after one it is.",
     run: (by, note) => api(`/api/v1/drift/episodes/${episode.id}/ignore`, { method: "POST", body: { by, note } }), done: () => "Ignored.",
   };
   const retrain = retrainOf(camera, who, episode);
