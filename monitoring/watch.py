@@ -88,6 +88,7 @@ class DriftWatch:
         self._settings = settings
         self._evidence = evidence
         self._swept_on: date | None = None
+        self._to_report: list[tuple[DriftVerdict, Window, Reference]] = []
 
     def check(self, now: datetime) -> list[DriftVerdict]:
         """Judge what has ended since the last time, as of `now` (aware UTC); returns the new verdicts, oldest first.
@@ -110,6 +111,9 @@ class DriftWatch:
             self._store.open_episodes(),
             [camera.id for camera in cameras],
         )
+        # Last: a report takes seconds, and the pulse does not wait for it.
+        while self._to_report:
+            self._report(*self._to_report.pop(0))
         return found
 
     def turn(self, now: datetime) -> None:
@@ -230,24 +234,29 @@ class DriftWatch:
             self._references.keep(window)
         if self._store.put_verdict(verdict):
             self._metrics.drift_windows.labels(state).inc()
-            if reference is not None and drifts:
-                self._report(verdict, window, reference)
+            if reference is not None and drifts and self._is_report_due(verdict):
+                self._to_report.append((verdict, window, reference))
             return verdict
         return self._store.verdict(camera.id, begin)
 
-    def _report(self, verdict: DriftVerdict, window: Window, reference: Reference) -> None:
-        """Have Evidently report where that is due; what it cannot do keeps no verdict back."""
+    def _is_report_due(self, verdict: DriftVerdict) -> bool:
+        if self._evidence is None:
+            return False
         is_unusual = verdict.state == "unusual"
+        waiting = {each.state == "unusual" for each, _, _ in self._to_report if each.camera_id == verdict.camera_id}
+        if waiting and (True in waiting or not is_unusual):
+            return False
+        return self._evidence.is_due(verdict.camera_id, verdict.end_at, is_unusual=is_unusual)
+
+    def _report(self, verdict: DriftVerdict, window: Window, reference: Reference) -> None:
+        """Have Evidently report; what it cannot do keeps no verdict back."""
+        assert self._evidence is not None
         try:
-            if self._evidence is None or not self._evidence.is_due(
-                verdict.camera_id, verdict.end_at, is_unusual=is_unusual
-            ):
-                return
             written = self._evidence.write(
                 window,
                 reference.features,
                 {name: drift.threshold for name, drift in verdict.features.items()},
-                reason="alarm" if is_unusual else "daily",
+                reason="alarm" if verdict.state == "unusual" else "daily",
                 against=verdict.note,
                 cause=verdict.cause,
             )

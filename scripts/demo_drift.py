@@ -113,7 +113,7 @@ class Story:
     """What happened so far; told as it happens."""
 
     begin_s: float
-    judged: int = 0
+    judged: set[tuple[str, str]] = field(default_factory=set)
     labelled: int = 0
     causes: dict[str, str] = field(default_factory=dict)
 
@@ -125,11 +125,14 @@ class Story:
 def follow(api: Api, reviewer: Reviewer, story: Story) -> dict[str, Any] | None:
     """Look once at what the service says; returns the request for a retraining when it was started."""
     verdicts = api.get("/api/v1/drift/verdicts")
-    for verdict in verdicts[story.judged :]:
+    for verdict in verdicts:
+        window = verdict["camera"], verdict["begin_at"]
+        if window in story.judged:
+            continue
+        story.judged.add(window)
         cause = verdict["cause"]["name"] if verdict["cause"] else "-"
         ratio = verdict["note"] if verdict["ratio"] is None else f"{verdict['ratio']:.1f} of its threshold"
         story.tell(f"{verdict['camera']:9} {verdict['state']:12} {cause:10} {verdict['tier']:11} {ratio}")
-    story.judged = len(verdicts)
     for episode in api.get("/api/v1/drift/episodes"):
         about = episode["cause"]
         if story.causes.get(episode["camera"]) != about["name"]:
@@ -175,7 +178,7 @@ def main() -> int:
     # Ended from outside, it ends what it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     command = [sys.executable, "-m", "service", "up", "--config", str(folder / "site.yaml")]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         return _watch(Api(port), process)
     finally:

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -58,10 +60,10 @@ class Site:
         self.watch = self.another_watch()
         self._rng = np.random.Generator(np.random.PCG64(5))
 
-    def another_watch(self) -> DriftWatch:
+    def another_watch(self, evidence: Any = None) -> DriftWatch:
         blobs = BlobStore(str(self.folder / "blobs"))
         references = References(blobs, length=HOUR, zone=ZoneInfo("UTC"))
-        return DriftWatch(self.database, self.store, references, self.metrics, settings=SETTINGS)
+        return DriftWatch(self.database, self.store, references, self.metrics, settings=SETTINGS, evidence=evidence)
 
     def add(self, camera_id: str, *, sampling: Sampling | None = None) -> None:
         self.database.put_camera(Camera(camera_id, "rtsp://user:secret@10.0.0.1/main", sampling=sampling))
@@ -347,3 +349,45 @@ def test_a_turn_deletes_what_is_old_once_a_day_and_counts_failures(site: Site, m
     with pytest.raises(StoreError):
         site.watch.turn(MONDAY + 101 * DAY)
     assert site.metric("footfall_drift_check_failures_total") == 1
+
+
+class Reports:
+    """Stands where Evidently does: one report a day and camera, one on the first alarm; can be broken."""
+
+    def __init__(self) -> None:
+        self.is_broken = False
+        self.written: list[tuple[str, datetime, str, str | None]] = []
+
+    def is_due(self, camera_id: str, at: datetime, *, is_unusual: bool) -> bool:
+        known = [(camera, reason) for camera, when, reason, _ in self.written if when.date() == at.date()]
+        return (camera_id, "alarm") not in known if is_unusual else (camera_id, "daily") not in known
+
+    def write(self, window: Any, features: Any, thresholds: Any, *, reason: str, against: str, cause: Any) -> Any:
+        if self.is_broken:
+            raise ValueError("a column has no values")
+        assert set(thresholds) <= set(features) | {"layout"}
+        assert against.startswith("compared with")
+        self.written.append((window.camera_id, window.end_at, reason, cause))
+        return SimpleNamespace(html_key=f"evidence/{window.camera_id}/{len(self.written)}.html.gz")
+
+    def tidy(self, now: datetime) -> int:
+        return 0
+
+
+def test_a_report_is_written_where_one_is_due_and_what_fails_keeps_no_verdict_back(site: Site) -> None:
+    at = learned(site) - HOUR
+    reports = Reports()
+    site.watch = site.another_watch(reports)
+    drift(site, at, FOG, 3)
+    assert reports.written == [("gate", at + HOUR, "alarm", "fog")]
+    assert site.store.verdict("gate", at).report_key == "evidence/gate/1"
+    monday = at + 3 * DAY
+    for hour in range(2):  # judged in one turn
+        site.see("gate", monday + hour * HOUR, FOG)
+    site.check(monday + 2 * HOUR)
+    assert [each[1] for each in reports.written[1:]] == [monday + HOUR]
+    reports.is_broken = True
+    site.see("gate", monday + DAY, FOG)
+    site.check(monday + DAY + HOUR)
+    assert site.store.verdict("gate", monday + DAY).report_key == ""
+    assert site.metric("footfall_drift_report_failures_total") == 1
