@@ -176,6 +176,12 @@ class Settings(BaseSettings):
     drift_learning_days: int = Field(
         14, ge=1, le=60, description="So many days of a new camera are its reference; later ones when accepted."
     )
+    drift_first_windows: int = Field(
+        24,
+        ge=6,
+        le=1000,
+        description="So many windows are a camera's first day: until it has like days it knows no other.",
+    )
     drift_retention_days: float = Field(
         60.0, ge=30, description="Verdicts on drift and what they rest on are deleted when older."
     )
@@ -198,6 +204,9 @@ class Settings(BaseSettings):
         0.2, gt=0, le=1, description="So many cameras with one cause count as harm: it is the season, not a camera."
     )
     drift_fleet_h: float = Field(48.0, ge=0, le=720, description="For so long: shorter is weather.")
+    drift_reports: bool = Field(
+        True, description="Whether Evidently reports on alarms and once a day, where the extra `monitor` is installed."
+    )
     drift_report_days: float = Field(14.0, gt=0, description="Evidently's reports are deleted when older.")
     drift_report_mb: float = Field(500.0, gt=0, description="Reports take no more room; the oldest go first.")
     monitor_host: str = Field("127.0.0.1", description="Address the monitor listens on; see FOOTFALL_HOST.")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MOST_DAYS: Final = 28
 LEAST_FIRST: Final = 6
-"""Windows of a first day: with fewer nobody knows what a day brings."""
+"""Of the windows of a first day: with fewer nobody knows what a day brings."""
 _LIKE: Final = 5
 """Cameras that a young one is compared with: those that look most like it."""
 _DAY: Final = timedelta(days=1)
@@ -71,12 +71,14 @@ class References:
     Args:
         length: of a window.
         zone: of the site: its hours and weekends are what days have in common.
+        first: windows that are a first day.
     """
 
-    def __init__(self, blobs: BlobStore, *, length: timedelta, zone: ZoneInfo) -> None:
+    def __init__(self, blobs: BlobStore, *, length: timedelta, zone: ZoneInfo, first: int = 24) -> None:
         self._blobs = blobs
         self._length = length
         self._zone = zone
+        self._first = first
 
     def keep(self, window: Window) -> None:
         """Keep a window.
@@ -141,23 +143,23 @@ class References:
             at += self._length
 
     def _first_day(self, window: Window, accepted: Accepted) -> Reference | None:
-        until = min(accepted.begins_at + _DAY, window.begin_at)
-        is_over = until < window.begin_at
+        # On the grid of the windows, whenever somebody accepted it.
+        begins_at = accepted.begins_at + (window.begin_at - accepted.begins_at) % self._length
+        until = begins_at + self._first * self._length
+        if window.begin_at < until:
+            return None  # it is not over: the evening would be unusual for who knows a morning only
         key = f"references/{window.camera_id}/first-day.npz"
-        stamp = f"{accepted.begins_at.isoformat()} {until.isoformat() if is_over else ''}"
-        stored = self._stored(key) if is_over else None
+        stamp = until.isoformat()
+        stored = self._stored(key)
         if stored is not None and stored.stamp == stamp:
             return stored
         groups: dict[str, list[Window]] = {}
-        at = window.begin_at - ((window.begin_at - accepted.begins_at) // self._length) * self._length
-        # Of many short windows as many as a day has hours, evenly, and the newest ones before the day is over.
-        starts = [at + n * self._length for n in range(max(0, (until - at) // self._length))]
-        for start in starts[:: max(1, len(starts) // 24)] if is_over else starts[-24:]:
+        for start in (begins_at + n * self._length for n in range(self._first)):
             found = self._window(window.camera_id, start) if accepted.holds(start) else None
             if found is not None:
                 groups[start.isoformat()] = [found]
         made = make_reference(window.camera_id, "first-day", groups, least=LEAST_FIRST, stamp=stamp)
-        if made is not None and is_over:
+        if made is not None:
             self._blobs.put(key, made.to_bytes())
         return made
 

@@ -76,7 +76,12 @@ class Monitor:
         self.watch = DriftWatch(
             self.database,
             drift,
-            References(BlobStore(settings.blobs_place), length=length, zone=ZoneInfo(settings.timezone)),
+            References(
+                BlobStore(settings.blobs_place),
+                length=length,
+                zone=ZoneInfo(settings.timezone),
+                first=settings.drift_first_windows,
+            ),
             self.metrics,
             settings=WatchSettings(
                 length=length,
@@ -159,6 +164,8 @@ class Monitor:
 
     def _evidence_writer(self) -> EvidenceWriter | None:
         settings = self._settings
+        if not settings.drift_reports:
+            return None
         if not is_installed():
             _log.info("no reports by Evidently: it comes with the extra, pip install footfall[monitor]")
             return None

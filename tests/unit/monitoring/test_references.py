@@ -155,16 +155,16 @@ def test_what_was_unusual_and_not_accepted_is_no_reference(references: Reference
 
 
 def test_a_young_camera_is_compared_with_its_first_day_whatever_the_hour(references: References) -> None:
-    young = Accepted(MONDAY, MONDAY + 14 * DAY)
-    keep_days(references, 1, hours=tuple(range(5)))
-    assert references.reference(window(MONDAY + 5 * HOUR), young, []) is None
-    references.keep(window(MONDAY + 5 * HOUR))
-    found = references.reference(window(MONDAY + 6 * HOUR), young, [])
+    young = Accepted(MONDAY - 20 * timedelta(minutes=1), MONDAY + 14 * DAY)  # somebody said so within an hour
+    keep_days(references, 1, hours=tuple(range(23)))
+    assert references.reference(window(MONDAY + 23 * HOUR), young, []) is None  # its evening is still to come
+    found = references.reference(window(MONDAY + 24 * HOUR), young, [])
     assert found is not None
-    assert (found.kind, len(found.groups)) == ("first-day", 6)
-    next_day = references.reference(window(MONDAY + DAY), young, [])
-    assert next_day is not None
-    assert next_day.groups == found.groups
+    assert (found.kind, len(found.groups)) == ("first-day", 23)
+    references.keep(window(MONDAY + 24 * HOUR, level=500))
+    later = references.reference(window(MONDAY + 25 * HOUR), young, [])
+    assert later is not None
+    assert later.groups == found.groups  # what comes later does not change it
 
 
 def test_before_its_first_day_it_is_compared_with_cameras_that_look_like_it(references: References) -> None:

@@ -62,7 +62,7 @@ class Site:
 
     def another_watch(self, evidence: Any = None) -> DriftWatch:
         blobs = BlobStore(str(self.folder / "blobs"))
-        references = References(blobs, length=HOUR, zone=ZoneInfo("UTC"))
+        references = References(blobs, length=HOUR, zone=ZoneInfo("UTC"), first=6)
         return DriftWatch(self.database, self.store, references, self.metrics, settings=SETTINGS, evidence=evidence)
 
     def add(self, camera_id: str, *, sampling: Sampling | None = None) -> None:
