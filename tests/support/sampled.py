@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from footfall.stores.blobs import BlobStore
@@ -15,6 +16,7 @@ from footfall.stores.samples import SampleStore
 from service.metrics import Metrics
 from service.rollout import RolloutStatus
 from service.sampling import SampleKeeper
+from service.shadow import Comparison
 
 
 class FollowsAtOnce:
@@ -49,6 +51,6 @@ def sample_parts(folder: Path, metrics: Metrics, database: Database | None = Non
         "drift": DriftStore(database),
         "registry": registry,
         "rollout": FollowsAtOnce(registry),
-        "shadow": None,
+        "shadow": SimpleNamespace(so_far=lambda _: Comparison(40, both=90, champion=3, challenger=7)),
         "keeper": SampleKeeper(store, blobs, metrics, most_bytes=10_000_000),
     }

@@ -77,6 +77,7 @@ def test_models_stand_side_by_side_with_their_gates_and_are_tried_out_promoted_a
     expect(page.locator("#done")).to_have_text("Change 2: fog-20260301 is tried out on gate")
     expect(card(page, "fog-20260301")).to_contain_text("Challenger")
     expect(card(page, "day")).to_contain_text("all cameras but gate")
+    expect(card(page, "fog-20260301")).to_contain_text("94.7 % on 40 frames: 90 people by both, 7 only by it")
     assert site.services.registry.aliases().canaries == ("gate",)
     page.screenshot(path=tmp_path / "models.png", full_page=True)
 

@@ -80,6 +80,8 @@ def test_a_challenger_gets_cameras_of_this_site_only(world: World, client: TestC
     assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "cameras")
     tried = post(client, "canary", model="night", cameras=["gate"]).json()
     assert (tried["action"], tried["challenger"], tried["canaries"]) == ("canary", night, ["gate"])
+    shadow = client.get("/api/v1/models").json()["running"]["shadow"]
+    assert shadow == {"frames": 40, "both": 90, "champion": 3, "challenger": 7, "agreement": pytest.approx(18 / 19)}
     assert post(client, "withdraw").json()["challenger"] is None
     assert post(client, "withdraw").json()["outcome"] == "unchanged"
 
