@@ -171,7 +171,8 @@ class Network:
         weights = {
             each.name: onnx.numpy_helper.to_array(each) for each in onnx.load(str(path)).graph.initializer if each.name
         }
-        for network in _KNOWN_NETWORKS:
+        # With 8 bits there is nothing to be learned on from, and no network need be built to see that.
+        for network in () if any(name.endswith("_quantized") for name in weights) else _KNOWN_NETWORKS:
             model = _build(network, classes=len(card.class_names)).eval().fuse(verbose=False)
             shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
             if _fit(weights, shapes):
