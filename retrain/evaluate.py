@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from footfall.domain import Camera, Line
 from footfall.errors import UnknownRecordError
-from footfall.simulation import Degradation
+from footfall.simulation import PICTURE_KINDS, Degradation
 from footfall.stores.samples import each_sample
 from footfall.vision.degradation import Degrader
 from footfall.vision.evaluation import detection_scores
@@ -31,19 +31,7 @@ if TYPE_CHECKING:
     from footfall.vision.detector import Detector
     from retrain.frames import LabelledFrame
 
-STRESS_KINDS: Final = (
-    "dark",
-    "glare",
-    "fog",
-    "defocus",
-    "motion-blur",
-    "noise",
-    "infrared",
-    "rain",
-    "bitrate",
-    "colour",
-    "dirt",
-)
+STRESS_KINDS: Final = tuple(kind for kind in PICTURE_KINDS if kind not in {"covered", "moved", "frozen", "slow"})
 """What leaves people where they are, so that the labels stay true."""
 STRESS_SEVERITIES: Final = (1, 3, 5)
 _MOST_CLIPS: Final = 40

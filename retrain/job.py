@@ -75,6 +75,7 @@ class Options:
         may_mirror: neither lines nor perspective matter.
         open_seal: judge by the sealed half of the test too.
         with_int8: try 8 bits, and keep them where they lose little and are faster.
+        int8_time_ratio: they must take less than this share of the time, else they only lose.
     """
 
     technique: Technique | None = None
@@ -90,6 +91,7 @@ class Options:
     may_mirror: bool = False
     open_seal: bool = False
     with_int8: bool = True
+    int8_time_ratio: float = 0.95
 
 
 def read_job(

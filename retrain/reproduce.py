@@ -61,9 +61,14 @@ def reproduce(first: Run, workshop: Workshop) -> Comparison:
     """
     if first.outcome() is None or first.artefact("gates", _number(workshop, first, "gates")) is None:
         raise TrainingError(f"run {first.folder.name}: was not judged; there is nothing to compare with")
+    # Whether 8 bits were fast enough hangs on the machine's mood; what was decided then holds.
+    exported = first.artefact("export", _number(workshop, first, "export")) or {}
+    options = dataclasses.replace(
+        workshop.options, with_int8=exported.get("artefact") == "int8", int8_time_ratio=float("inf")
+    )
     again = Run(_free(first.folder), tell=lambda line: first.say("reproduce", f"{line['stage']}: {line['what']}"))
     again.folder.mkdir(parents=True)
-    stages = stages_of(dataclasses.replace(workshop, promote=lambda *_: _COMPARED), again)
+    stages = stages_of(dataclasses.replace(workshop, options=options, promote=lambda *_: _COMPARED), again)
     for number, stage in enumerate(stages, start=1):
         name = f"{number:02}-{stage.name}.json"
         if stage.name in _TAKEN_OVER:

@@ -64,8 +64,6 @@ _MOST_LOOKED_AT: Final = 2000
 _SHEET_FRAMES: Final = 30
 _WRITTEN_LESS_S: Final = 2.0
 _PARITY_PICTURES: Final = 8
-_LEAST_GAIN: Final = 0.95
-"""8 bits must take less than this share of the time: else they only lose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -441,7 +439,7 @@ class _Stages:
         )
         ratio = float(np.median(after) / np.median(before))
         loses = f1 - f1_int8
-        is_better = loses <= self._shop.bounds.quantised_may_lose and ratio < _LEAST_GAIN
+        is_better = loses <= self._shop.bounds.quantised_may_lose and ratio < self._shop.options.int8_time_ratio
         told = {
             "threshold": again,
             "val_f1": round(f1_int8, 4),

@@ -195,8 +195,11 @@ def test_killed_in_every_stage_it_goes_on_and_ends_like_an_undisturbed_one(promo
     killed = [line for line in done.stdout.splitlines() if line in STAGES]
     assert killed[:-1] == list(STAGES[: len(killed) - 1])
     assert len(killed) >= len(STAGES) - 1  # the last one may be over before the signal comes
-    for name in ("train", "export"):
-        assert artefact(site, name)["sha256"] == artefact(promoted, name)["sha256"]
+    assert artefact(site, "train")["sha256"] == artefact(promoted, "train")["sha256"]
+    # Whether 8 bits are fast enough hangs on the machine's mood.
+    first, second = artefact(site, "export"), artefact(promoted, "export")
+    assert (first["threshold"], first["val_f1"]) == (second["threshold"], second["val_f1"])
+    assert first["int8"]["val_f1"] == second["int8"]["val_f1"]
     for name in ("labels", "split", "technique"):
         assert artefact(site, name) == artefact(promoted, name)
     assert [each.action for each in Registry(site.database, site.blobs).log()] == ["promoted"]
