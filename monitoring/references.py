@@ -14,7 +14,7 @@ import numpy as np
 
 from footfall.errors import UnknownRecordError
 from monitoring.distance import distance, feature_reference
-from monitoring.windows import Bucket, Reference, Window, make_reference
+from monitoring.windows import LEAST_GROUPS, Bucket, Reference, Window, make_reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from footfall.stores.blobs import BlobStore
 
 MOST_DAYS: Final = 28
-LEAST_FIRST: Final = 6
-"""Of the windows of a first day: with fewer nobody knows what a day brings."""
 _LIKE: Final = 5
 """Cameras that a young one is compared with: those that look most like it."""
 _DAY: Final = timedelta(days=1)
@@ -71,7 +69,7 @@ class References:
     Args:
         length: of a window.
         zone: of the site: its hours and weekends are what days have in common.
-        first: windows that are a first day.
+        first: windows that are a first day; half of them must be there.
     """
 
     def __init__(self, blobs: BlobStore, *, length: timedelta, zone: ZoneInfo, first: int = 24) -> None:
@@ -158,7 +156,9 @@ class References:
             found = self._window(window.camera_id, start) if accepted.holds(start) else None
             if found is not None:
                 groups[start.isoformat()] = [found]
-        made = make_reference(window.camera_id, "first-day", groups, least=LEAST_FIRST, stamp=stamp)
+        made = make_reference(
+            window.camera_id, "first-day", groups, least=max(LEAST_GROUPS, self._first // 2), stamp=stamp
+        )
         if made is not None:
             self._blobs.put(key, made.to_bytes())
         return made

@@ -45,7 +45,7 @@ SETTINGS = {
     "STATISTICS_KEPT_S": 0.25,
     "DRIFT_WINDOW_S": 24,  # an hour
     "MONITOR_INTERVAL_S": 2,  # five minutes
-    "DRIFT_FIRST_WINDOWS": 6,  # 24
+    "DRIFT_FIRST_WINDOWS": 6,  # 24; the first one is not whole
     "DRIFT_REPORTS": "false",  # they would take longer than a window here
     "DRIFT_BATCH_H": 0.05,  # a day
     "DRIFT_BATCH_FRAMES": 120,

@@ -156,6 +156,8 @@ def test_what_was_unusual_and_not_accepted_is_no_reference(references: Reference
 
 def test_a_young_camera_is_compared_with_its_first_day_whatever_the_hour(references: References) -> None:
     young = Accepted(MONDAY - 20 * timedelta(minutes=1), MONDAY + 14 * DAY)  # somebody said so within an hour
+    keep_days(references, 1, hours=tuple(range(10)))
+    assert references.reference(window(MONDAY + 24 * HOUR), young, []) is None  # less than half of a day
     keep_days(references, 1, hours=tuple(range(23)))
     assert references.reference(window(MONDAY + 23 * HOUR), young, []) is None  # its evening is still to come
     found = references.reference(window(MONDAY + 24 * HOUR), young, [])
