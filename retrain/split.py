@@ -81,7 +81,7 @@ def decide(
             trains loses.
 
     Raises:
-        InsufficientLabelsError: there are too few pieces of new frames, even of a minute each.
+        InsufficientLabelsError: there are too few pieces of new frames, even of a minute each, or none for a split.
     """
     judging = [each for each in frames if not each.is_drawn and each.labelled_by != "teacher"]
     training = [each for each in frames if each.is_drawn or each.labelled_by == "teacher"]
@@ -95,6 +95,12 @@ def decide(
     # What trains by a teacher's word must be as far from the test as what trains by a person's.
     decided += [dataclasses.replace(each, split="train") for each in training]
     kept_apart = _apart(decided, apart, pieces, stretch)
+    for wanted in ("train", "val", "test"):
+        if not any(each.is_new and each.split == wanted for each in kept_apart if not each.is_drawn):
+            raise InsufficientLabelsError(
+                f"labelled frames: no new one is left for {wanted!r} when they are divided by camera and {stretch}; "
+                "nothing is trained. Label frames of more cameras or times"
+            )
     return Decided(tuple(kept_apart), stretch, {**(kept or {}), **pieces}, len(decided) - len(kept_apart))
 
 

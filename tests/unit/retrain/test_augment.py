@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from retrain.augment import LEAST_VISIBLE, Augmenter, Material, Mixture, sheet
@@ -37,7 +37,7 @@ def marked(left: int, top: int, width: int, height: int) -> Sample:
     seed=st.integers(0, 2**31),
     may_mirror=st.booleans(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_boxes_follow_the_picture_to_a_pixel(  # noqa: PLR0917  what hypothesis gives
     left: int,
     top: int,

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from footfall.errors import TrainingError
+from footfall.errors import InsufficientLabelsError, TrainingError
 from retrain.frames import LabelledFrame, digest_of, read_manifest, write_manifest
 from retrain.split import LEAST_TO_SEAL, by_split, decide, piece_of
 
@@ -91,6 +91,14 @@ def test_a_single_day_is_cut_into_hours_and_too_little_is_refused() -> None:
         decide(seconds, site="mall")
 
 
+def test_new_frames_of_one_day_do_not_go_into_one_split_of_a_site_that_is_divided_by_days() -> None:
+    first = decide(site(), site="mall")
+    later = [frame("c0", MONDAY + timedelta(days=40, hours=number)) for number in range(12)]
+    old = [replace(each, is_new=False) for each in site()]
+    with pytest.raises(InsufficientLabelsError, match=r"no new one is left for '(train|val|test)'"):
+        decide([*old, *later], site="mall", kept=first.pieces)
+
+
 def test_what_a_teacher_says_and_what_is_drawn_judges_nobody() -> None:
     people = site()
     taught = [
@@ -112,6 +120,7 @@ def test_what_a_teacher_says_and_what_is_drawn_judges_nobody() -> None:
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3 * 3600)), min_size=60, max_size=120, unique=True),
     st.sampled_from([10, 60, 300]),
 )
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])  # of a machine that is busy
 def test_no_neighbours_in_different_splits(moments: list[tuple[int, int]], apart_s: int) -> None:
     frames = [frame(f"c{camera}", MONDAY + timedelta(seconds=second)) for camera, second in moments]
     apart = timedelta(seconds=apart_s)
