@@ -120,12 +120,20 @@ class NewestFrame:
         self._lock = threading.Lock()
         self._frame: CapturedFrame | None = None
         self._closed = False
+        self._wanted_from_s = float("-inf")
+
+    def want_from(self, moment_s: float) -> None:
+        """Frames received before `moment_s` (monotonic) are more than the camera's rate asks for: they wake nobody."""
+        self._wanted_from_s = moment_s
 
     def put(self, frame: CapturedFrame) -> None:
         """Offer a frame that the ledger has received already; after `close` it is dropped as stopped."""
         with self._lock:
             if self._closed:
                 self.ledger.drop(DropReason.STOPPED)
+                return
+            if frame.received_s < self._wanted_from_s:
+                self.ledger.drop(DropReason.RATE)
                 return
             if self._frame is not None:
                 self.ledger.drop(DropReason.SUPERSEDED)

@@ -31,6 +31,11 @@ class _Turn:
     priority: int
     due_s: float = float("-inf")
 
+    @property
+    def wanted_from_s(self) -> float:
+        """Frames received earlier are more than the rate asks for."""
+        return self.due_s - _EARLY_SHARE * self.period_s
+
     def urgency(self, now_s: float) -> float:
         """Periods it is late, by priority: with too much to do, every camera keeps the same share of its rate."""
         return self.priority * (now_s - self.due_s) / self.period_s
@@ -65,6 +70,7 @@ class Scheduler:
             turn = self._turns[camera_id]
             turn.period_s, turn.priority = 1 / target_fps, priority
             turn.due_s = min(turn.due_s, self._clock.monotonic() + turn.period_s)
+            turn.slot.want_from(turn.wanted_from_s)
 
     def remove(self, camera_id: str) -> None:
         """Take no more frames from a camera."""
@@ -112,12 +118,13 @@ class Scheduler:
                 continue
             if now_s - frame.received_s > self._max_age_s:
                 turn.slot.ledger.drop(DropReason.STALE)
-            elif frame.received_s < turn.due_s - _EARLY_SHARE * turn.period_s:
+            elif frame.received_s < turn.wanted_from_s:
                 turn.slot.ledger.drop(DropReason.RATE)
             else:
                 on_time = frame.received_s < turn.due_s + turn.period_s
                 # Keeping the phase makes 5 of 12.5 frames a second really 5; a late camera does not catch up.
                 turn.due_s = (turn.due_s if on_time else frame.received_s) + turn.period_s
+                turn.slot.want_from(turn.wanted_from_s)
                 taken.append((turn.slot, frame))
         return taken
 

@@ -79,6 +79,27 @@ def test_a_camera_is_analysed_at_its_rate_evenly(clock: ManualClock, sent_fps: f
     assert counts.dropped[DropReason.RATE] == counts.received - counts.analysed
 
 
+def test_a_frame_that_comes_too_early_wakes_nobody(clock: ManualClock) -> None:
+    scheduler = make(clock)
+    woken: list[float] = []
+    ledger = FrameLedger("gate")
+    slot = NewestFrame(ledger, lambda: woken.append(clock.now_s))
+    scheduler.add("gate", slot, 5.0)
+    for step in range(4):
+        clock.now_s = 100.0 + step / 10
+        ledger.receive()
+        slot.put(CapturedFrame("gate", step, clock.now(), clock.now_s, BLACK))
+        for scheduled in scheduler.next_batch(0):
+            scheduled.ledger.analyse()
+    assert woken == [100.0, 100.2]
+    assert (ledger.counts().analysed, ledger.counts().dropped[DropReason.RATE]) == (2, 2)
+    scheduler.set_rate("gate", 10.0)
+    clock.now_s = 100.4
+    ledger.receive()
+    slot.put(CapturedFrame("gate", 4, clock.now(), clock.now_s, BLACK))
+    assert woken[-1] == 100.4
+
+
 def test_of_several_waiting_frames_the_newest_is_taken(clock: ManualClock) -> None:
     scheduler = make(clock)
     camera = Source("gate", scheduler, clock)
