@@ -60,7 +60,7 @@ class CameraAnalyser:
             # Another picture size is another view until somebody says otherwise: nobody keeps a side.
             visits += [visit for zone in self._zones for visit in zone.close()]
             self._start(width_px, height_px)
-        followed = self._tracker.update(detections, frame.received_s, size_px=(width_px, height_px))
+        followed = self._tracker.update(detections, frame.received_s, size_px=(width_px, height_px), image=frame.image)
         crossings: list[LineEvent] = []
         for tracks, at_s in ((followed.before, followed.before_s), (followed.now, frame.received_s)):
             crossings += [event for line in self._lines for event in line.update(tracks, at_s)]
