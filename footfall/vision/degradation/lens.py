@@ -60,7 +60,8 @@ class Glare:
         """Shine into the lens."""
         height, width = picture.shape[:2]
         swing = 0.12 * np.sin(2 * math.pi * (at_s / self._PERIOD_S + self._phase))
-        x, y = (1 - self._place - swing) * (width, height)
+        # The light may swing out of the picture, but not out of the map.
+        x, y = np.clip(1 - self._place - swing, 0, 1) * (width, height)
         codes = self._bloom[round(y) : round(y) + height, round(x) : round(x) + width]
         light = self.BLOOM_LEVELS.at(severity) * CODES ** self._SPREAD.at(severity) + self._VEIL.at(severity)
         warm = [uint8(cv2.LUT(codes, table(light * share))) for share in (0.86, 0.95, 1.0)]

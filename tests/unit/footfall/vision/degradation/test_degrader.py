@@ -177,6 +177,16 @@ def test_what_is_fixed_stays_as_it_is(kind: str) -> None:
     assert (shown(kind, 3, picture, 2.0) == shown(kind, 3, picture, 60.0)).all()
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_a_light_that_swings_out_of_the_picture_takes_it_along_nowhere(seed: int) -> None:
+    picture = np.full((90, 160, 3), 90, np.uint8)
+    degrader = Degrader([Degradation("glare", 3)], seed=seed, fps=1)
+    for at_s in range(0, 900, 60):
+        shown = degrader.apply(picture, float(at_s))
+        assert shown is not None
+        assert shown.shape == picture.shape
+
+
 @pytest.mark.parametrize("kind", ["glare", "fog"])
 def test_what_drifts_is_nearly_the_same_in_the_next_picture_and_another_one_later(kind: str) -> None:
     picture = scene()
