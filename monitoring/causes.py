@@ -3,7 +3,8 @@
 A rule says which statistics must have changed, which way and by how much at least, and which must not have. The first
 rule of `RULES` that fits names the cause; what drifted and fits none is `unknown`. Sizes are in the statistics' own
 units, so that a rule means the same on a camera whose pictures never vary and on one whose pictures always do. Whether
-a change is more than this camera's usual variation is what its threshold says: the leading sign of a rule must pass it.
+a change is more than this camera's usual variation is what thresholds say: some statistic must have passed its own, and
+a leading sign of the rule must at least have come near.
 """
 
 from __future__ import annotations
@@ -86,7 +87,8 @@ class Rule:
     """What must be seen for a cause.
 
     Attributes:
-        needs: all of them; the first one leads: its score must pass its threshold.
+        needs: all of them; the first ones lead: the score of one of these must come near its threshold.
+        leads: how many of them lead.
         unless: none of them.
         shows: statistics that also belong to it: evidence where they drifted, needed nowhere.
     """
@@ -95,8 +97,12 @@ class Rule:
     needs: tuple[Sign, ...]
     unless: tuple[Sign, ...] = ()
     shows: tuple[str, ...] = ()
+    leads: int = 1
 
 
+_LEAD: Final = 0.7
+"""Share of its threshold that a leading sign must pass. That something happened is said by whichever statistic passes
+its whole threshold; what it was, by all of them together."""
 _ELSEWHERE: Final = Sign("view_match", "down", bound=0.33)
 """Far below what fog, darkness, blur and noise leave of a match."""
 _VERY_NOISY: Final = Sign("noise", "up", factor=3, step=5)
@@ -111,9 +117,19 @@ RULES: Final = (
         unless=(_WHITE_AREA,),
     ),
     Rule(
+        "dark",
+        needs=(
+            Sign("luminance", "down", factor=5),
+            Sign("contrast", "down", factor=3),
+            Sign("dark_share", "up", bound=0.8),
+        ),
+        shows=("haze", "noise", "view_match", "faint_share"),
+        leads=3,
+    ),
+    Rule(
         "moved",
         needs=(_ELSEWHERE,),
-        unless=(_VERY_NOISY, _BLOCKY, Sign("sharpness", "down", factor=20), _WHITE_AREA),
+        unless=(_VERY_NOISY, _BLOCKY, Sign("sharpness", "down", factor=12), _WHITE_AREA),
         shows=("light_unevenness", "box_height_by_row", "edge_touching_share", "persistent_edge_share"),
     ),
     Rule(
@@ -144,24 +160,30 @@ RULES: Final = (
         "fog",
         needs=(Sign("contrast", "down", factor=1.5), Sign("haze", "up", factor=1.3)),
         shows=("luminance", "saturation", "noise", "faint_share", "sharpness"),
+        leads=2,
     ),
     Rule(
         "covered",
-        needs=(
-            Sign("light_unevenness", "up", step=0.05),
-            Sign("faint_share", "up", step=0.08),
-        ),
+        needs=(Sign("light_unevenness", "up", step=0.05), Sign("faint_share", "up", step=0.08)),
         unless=(Sign("luminance", "up", factor=1.15),),
         shows=("luminance", "detections", "still_share", "contrast"),
+        leads=2,
     ),
     Rule(
         "covered",
+        # Dirt lies on parts of the lens: less noise comes through there, as when defocused, but not everywhere.
         needs=(
-            Sign("faint_share", "up", step=0.08),
-            Sign("light_unevenness", "up", step=0.05),
+            Sign("light_unevenness", "up", step=0.025),
+            Sign("faint_share", "up", step=0.03),
+            Sign("noise", "down", factor=1.3),
         ),
-        unless=(Sign("luminance", "up", factor=1.15),),
-        shows=("luminance", "detections", "still_share", "contrast"),
+        unless=(
+            Sign("luminance", "up", factor=1.15),
+            Sign("sharpness", "up", factor=1.1),
+            Sign("sharpness", "down", factor=8),
+        ),
+        shows=("still_share", "sharpness", "view_match", "contrast"),
+        leads=2,
     ),
     Rule(
         "dark",
@@ -173,6 +195,11 @@ RULES: Final = (
         needs=(Sign("contrast", "down", factor=1.15), Sign("haze", "up", factor=1.15)),
         unless=(Sign("sharpness", "down", factor=3),),
         shows=("luminance", "saturation", "noise", "faint_share"),
+    ),
+    Rule(
+        "noise",
+        needs=(_VERY_NOISY,),
+        shows=("sharpness", "still_share", "confidence_mean", "view_match"),
     ),
     Rule(
         "colour",
@@ -242,8 +269,8 @@ def name_cause(drifts: Mapping[str, FeatureDrift], stream: StreamHealth | None =
     """
     if stream is not None and stream.is_faulty:
         return Finding("stream", ())
-    fitting = [rule for rule in RULES if _fits(rule, drifts)]
     drifted = [name for name, drift in drifts.items() if drift.score > drift.threshold]
+    fitting = [rule for rule in RULES if drifted and _fits(rule, drifts)]
     if fitting:
         first = fitting[0]
         needed = [sign.feature for sign in first.needs]
@@ -254,8 +281,8 @@ def name_cause(drifts: Mapping[str, FeatureDrift], stream: StreamHealth | None =
 
 
 def _fits(rule: Rule, drifts: Mapping[str, FeatureDrift]) -> bool:
-    lead = drifts.get(rule.needs[0].feature)
-    if lead is None or lead.score <= lead.threshold:
+    leads = [drifts[sign.feature] for sign in rule.needs[: rule.leads] if sign.feature in drifts]
+    if not any(lead.score > _LEAD * lead.threshold for lead in leads):
         return False
     seen = all(sign.feature in drifts and sign.is_seen(drifts[sign.feature]) for sign in rule.needs)
     return seen and not any(sign.feature in drifts and sign.is_seen(drifts[sign.feature]) for sign in rule.unless)

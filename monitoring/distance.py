@@ -56,10 +56,11 @@ class Distance:
     n: int
 
 
-def feature_reference(values: NDArray[np.floating]) -> FeatureReference | None:
+def feature_reference(values: NDArray[np.floating], *, least_spread: float = 0.0) -> FeatureReference | None:
     """Return what is usual; None with fewer than `LEAST_ROWS` finite values.
 
     Args:
+        least_spread: in the statistic's unit; what varies by less is measured as if it varied by this.
         values: (N,); NaN is passed over. Of more than `MOST_VALUES` as many are kept, evenly by rank.
     """
     found = np.asarray(values, np.float64)
@@ -71,7 +72,7 @@ def feature_reference(values: NDArray[np.floating]) -> FeatureReference | None:
     if len(cut) > MOST_VALUES:
         cut = cut[np.linspace(0, len(cut) - 1, MOST_VALUES).astype(np.int64)]
     mean = float(cut.mean())
-    spread = max(float(cut.std()), _LEAST_SPREAD * abs(mean), 1e-6)
+    spread = max(float(cut.std()), _LEAST_SPREAD * abs(mean), least_spread, 1e-6)
     return FeatureReference(cut, lower, upper, mean, spread)
 
 

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
 LEAST_SCORE: Final = 0.35
 """Nearer than a third of the usual spread is the same to the detector, however regular a camera's days are."""
-_USUAL_LOG: Final = (-0.55, 0.55)
+_USUAL_LOG: Final = (-0.55, 0.7)
 """Mean and standard deviation of the logarithm of distances between days of one camera, before its own are known:
-from simulated weeks (benchmarks/drift_null.py)."""
-_PRIOR_DAYS: Final = 4
+from simulated weeks (benchmarks/drift_null.py, drift_weeks.py). The spread is that of a place where it rains on few
+days, none of which may be among those that are known."""
+_LEAST_OWN: Final = 0.1
+"""Days that are nearer to each other than this are alike; how near says nothing of what tomorrow's rain will do."""
+_PRIOR_DAYS: Final = 8
 _PERSISTENCE: Final = 30.0
 """So many windows may be over the threshold for one episode, as an episode takes three in a row (`tiers`); by the same
 simulation, in which weather lasts six hours."""
@@ -38,7 +41,7 @@ def threshold(own: Sequence[float], *, features: int, alarms_a_day: float) -> fl
     True
     """
     usual_mean, usual_spread = _USUAL_LOG
-    found = np.log(np.maximum([score for score in own if math.isfinite(score)], 1e-3))
+    found = np.log(np.maximum([score for score in own if math.isfinite(score)], _LEAST_OWN))
     count = len(found)
     mean, variance = usual_mean, usual_spread**2
     if count:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 CONSECUTIVE: Final = 3
 OF_LAST: Final = (6, 8)
+FAR: Final = 2.0
+"""Times the threshold: so far is no hour's whim, and the third window in a row need not be waited for."""
 CLEAR_BELOW: Final = 0.8
 """Share of the threshold: what hovers around it does not flicker."""
 CLEAR_AFTER: Final = 6
@@ -50,13 +52,14 @@ def state_of(ratio: float | None, *, is_faulty: bool = False) -> DriftState:
     return "between" if ratio >= CLEAR_BELOW else "usual"
 
 
-def after(state: TierState, window: DriftState, *, at_once: bool = False) -> TierState:
+def after(state: TierState, window: DriftState, *, ratio: float | None = None, at_once: bool = False) -> TierState:
     """Return where the camera is after one more window.
 
-    It comes to `investigate` by three unusual windows in a row or six of the last eight, and leaves it after six usual
-    ones in a row.
+    It comes to `investigate` by three unusual windows in a row, by two of which the second is `FAR`, or by six of the
+    last eight, and leaves it after six usual ones in a row.
 
     Args:
+        ratio: as `state_of` got it; None: it is not known how far the window is.
         at_once: one unusual window is enough: its cause cannot wait.
     """
     if window in {"insufficient", "suppressed"}:
@@ -64,7 +67,10 @@ def after(state: TierState, window: DriftState, *, at_once: bool = False) -> Tie
     most, of = OF_LAST
     recent = (*state.recent, window == "unusual")[-of:]
     calm_for = state.calm_for + 1 if window == "usual" else 0
-    lasts = (all(recent[-CONSECUTIVE:]) and len(recent) >= CONSECUTIVE) or (at_once and window == "unusual")
+    needed = CONSECUTIVE
+    if window == "unusual":
+        needed = 1 if at_once else CONSECUTIVE - 1 if ratio is not None and ratio >= FAR else CONSECUTIVE
+    lasts = all(recent[-needed:]) and len(recent) >= needed
     if state.tier != "investigate" and (lasts or sum(recent) >= most):
         return TierState("investigate", recent, calm_for, state.episodes + 1)
     if state.tier == "investigate" and calm_for < CLEAR_AFTER:

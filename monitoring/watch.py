@@ -210,7 +210,7 @@ class DriftWatch:
         if last is not None and last.end_at > accepted.begins_at:
             before = TierState(last.tier, last.recent, last.calm_for, last.episode)
         cause = None if finding is None else finding.cause
-        tier = after(before, state, at_once=cause in AT_ONCE)
+        tier = after(before, state, ratio=ratio, at_once=cause in AT_ONCE)
         verdict = DriftVerdict(
             camera_id=camera.id,
             begin_at=begin,

@@ -7,7 +7,7 @@ import pytest
 
 from monitoring.distance import LEAST_ROWS, MOST_VALUES, distance, feature_reference
 from monitoring.thresholds import LEAST_SCORE, threshold
-from monitoring.tiers import TierState, after, state_of
+from monitoring.tiers import FAR, TierState, after, state_of
 
 RNG = np.random.Generator(np.random.PCG64(3))
 USUAL = RNG.normal(100, 10, 4000)
@@ -70,7 +70,7 @@ def test_the_threshold_follows_the_cameras_own_days_the_more_there_are() -> None
     assert quiet[-1] < 0.5
     assert quiet[0] > 1
     restless = threshold(list(np.exp(RNG.normal(0, 0.5, 14))), features=12, alarms_a_day=0.02)
-    assert restless > 2 * quiet[1]
+    assert restless > 1.5 * quiet[2]
 
 
 def test_fewer_alarms_and_more_statistics_ask_for_more() -> None:
@@ -86,7 +86,7 @@ def test_a_tiny_change_of_a_regular_camera_is_none() -> None:
 def run(*ratios: float | None) -> list[str]:
     state, tiers = TierState(), []
     for ratio in ratios:
-        state = after(state, state_of(ratio))
+        state = after(state, state_of(ratio), ratio=ratio)
         tiers.append(state.tier)
     return tiers
 
@@ -95,6 +95,14 @@ def test_one_unusual_window_is_watched_and_three_in_a_row_are_looked_into() -> N
     assert run(0.5, 1.5, 0.5) == ["calm", "watch", "calm"]
     assert run(1.5, 1.5, 1.5) == ["watch", "watch", "investigate"]
     assert run(1.5, 1.5, 0.9, 1.5, 1.5, 0.9, 1.5, 1.5)[-2:] == ["watch", "investigate"]  # six of eight
+
+
+def test_the_second_window_is_enough_where_it_is_far() -> None:
+    assert run(1.1, FAR) == ["watch", "investigate"]
+    assert run(FAR, 1.1) == ["watch", "watch"]
+    assert run(0.5, 9.0) == ["calm", "watch"]  # one is never enough
+    assert run(9.0, 0.5, 9.0) == ["watch", "calm", "watch"]
+    assert after(TierState("watch", (True,)), "unusual").tier == "watch"  # nobody knows how far
 
 
 def test_it_is_over_after_six_usual_windows_and_does_not_flicker() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -11,9 +12,13 @@ import pytest
 
 from footfall.domain import DriftAcceptance, FrameStatistics
 from footfall.stores.blobs import BlobStore
+from footfall.vision.statistics import STATISTIC_NAMES
 from monitoring.distance import distance
 from monitoring.references import Accepted, References, accepted_from
-from monitoring.windows import MOST_ROWS, Bucket, Reference, Window, make_reference, window_of
+from monitoring.windows import LEAST_SPREADS, MOST_ROWS, Bucket, Reference, Window, make_reference, window_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=BERLIN).astimezone(UTC)
@@ -198,3 +203,48 @@ def test_too_few_rows_are_no_group() -> None:
     assert made is not None
     assert made.groups == ("1", "2", "3")
     assert make_reference("gate", "own", dict(list(groups.items())[:3])) is None
+
+
+def test_a_day_is_as_odd_as_its_oddest_hour() -> None:
+    levels = (95.0, 100.0, 105.0)
+    hours = {
+        str(n): [window(MONDAY + n * DAY + place * HOUR, level=level) for place, level in enumerate(levels)]
+        for n in range(6)
+    }
+    days = {
+        name: [Window("gate", MONDAY, MONDAY + HOUR, 360, None, {"luminance": together(windows)})]
+        for name, windows in hours.items()
+    }
+    by_hour, by_day = (make_reference("gate", "own", groups) for groups in (hours, days))
+    assert by_hour is not None
+    assert by_day is not None
+    # Taken together the days are alike; but what is judged is an hour.
+    assert max(by_day.own["luminance"]) < 0.3
+    assert min(by_hour.own["luminance"]) > 0.3
+
+
+def together(windows: list[Window]) -> NDArray[np.float32]:
+    return np.concatenate([each.columns["luminance"] for each in windows])
+
+
+def test_windows_too_short_to_be_judged_alone_are_judged_together() -> None:
+    groups = {str(n): [window(MONDAY + n * DAY + place * HOUR, rows=40) for place in range(3)] for n in range(4)}
+    made = make_reference("gate", "own", groups)
+    assert made is not None
+    assert len(made.own["luminance"]) == 4
+
+
+def test_a_share_that_is_nearly_always_nothing_is_not_measured_by_its_flicker() -> None:
+    def of_share(begin: datetime, share: float) -> Window:
+        values = np.abs(RNG.normal(share, 0.0005, 120)).astype(np.float32)
+        return Window("gate", begin, begin + HOUR, 120, None, {"clipped_share": values})
+
+    made = make_reference("gate", "own", {str(n): [of_share(MONDAY + n * DAY, 0.0)] for n in range(6)})
+    assert made is not None
+    usual = made.features["clipped_share"]
+    sunny, glare = (distance(usual, of_share(MONDAY, share).columns["clipped_share"]) for share in (0.005, 0.1))
+    assert sunny is not None
+    assert glare is not None
+    assert sunny.score < 1
+    assert glare.score > 5
+    assert set(LEAST_SPREADS) <= set(STATISTIC_NAMES)

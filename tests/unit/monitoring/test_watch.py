@@ -173,7 +173,7 @@ def drift(site: Site, at: datetime, looks: dict[str, tuple[float, float]], hours
 def test_fog_is_named_and_becomes_an_episode_when_it_lasts(site: Site) -> None:
     at = learned(site) - HOUR  # from eight to eleven: the days know nine o'clock
     told = drift(site, at, FOG, 3)
-    assert [each.tier for each in told] == ["watch", "watch", "investigate"]
+    assert [each.tier for each in told] == ["watch", "investigate", "investigate"]  # the second one was far
     assert {each.cause for each in told} == {"fog"}
     assert told[-1].evidence[0] == "contrast"
     episode = site.store.open_episodes()["gate"]
@@ -203,8 +203,8 @@ def test_an_episode_that_a_crash_kept_from_being_opened_is_opened_at_the_next_tu
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = learned(site) - HOUR
-    drift(site, at, FOG, 2)
-    site.see("gate", at + 2 * HOUR, FOG)
+    drift(site, at, FOG, 1)
+    site.see("gate", at + HOUR, FOG)
 
     def away(_: object) -> bool:
         raise StoreError("database (sqlite): gone")
@@ -212,12 +212,12 @@ def test_an_episode_that_a_crash_kept_from_being_opened_is_opened_at_the_next_tu
     with monkeypatch.context() as patched:
         patched.setattr(site.store, "open_episode", away)
         with pytest.raises(StoreError):
-            site.check(at + 3 * HOUR)
+            site.check(at + 2 * HOUR)
     assert site.store.open_episodes() == {}
-    site.another_watch().check(at + 3 * HOUR + LATE)
+    site.another_watch().check(at + 2 * HOUR + LATE)
     (episode,) = site.store.open_episodes().values()
-    site.store.end_episode(episode.id, "ignored", at=at + 3 * HOUR, by="ada")
-    site.check(at + 3 * HOUR)
+    site.store.end_episode(episode.id, "ignored", at=at + 2 * HOUR, by="ada")
+    site.check(at + 2 * HOUR)
     assert site.store.open_episodes() == {}  # somebody said that it does not matter
 
 
@@ -270,7 +270,7 @@ def test_a_drift_that_a_model_can_learn_opens_a_batch_of_pictures_where_there_is
     site.add("gate", sampling=Sampling("review"))
     drift(site, at, FOG, 3)
     (episode,) = site.store.open_episodes().values()
-    assert episode.batch_until == at + 3 * HOUR + LATE + 24 * HOUR
+    assert episode.batch_until == at + 2 * HOUR + LATE + 24 * HOUR
     drift(site, at + 3 * HOUR, FOG, 1)
     assert site.store.open_episodes()["gate"].batch_until == episode.batch_until  # it is not drawn out
 
