@@ -40,6 +40,7 @@ grafana: setup  ## Tell how to start Prometheus and Grafana with our rules and d
 bench-drift: setup-test  ## Measure how well drift is noticed and its cause named
 	$(BIN)/python benchmarks/drift_null.py --cameras 12
 	$(BIN)/python benchmarks/drift_causes.py
+	$(BIN)/python benchmarks/drift_weeks.py --jobs 2
 
 bench: setup-test  ## Measure speed, memory and size
 	$(BIN)/python benchmarks/run.py
