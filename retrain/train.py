@@ -368,6 +368,8 @@ def _batches(
         num_workers=max(1, min(12, cores - 1)),
         prefetch_factor=4,
         multiprocessing_context="fork",
+        # Libraries in the workers mix the loader's seed into theirs; without one of its own it is another each time.
+        generator=torch.Generator().manual_seed(seed),
     )
     yield from loader
 
