@@ -59,6 +59,7 @@ class DecodedImage:
         self._converter = converter
         self._lock = threading.Lock()
         self._bgr: NDArray[np.uint8] | None = None
+        self._scaled: NDArray[np.uint8] | None = None
 
     def bgr(self) -> NDArray[np.uint8]:
         """Return the whole picture, made once: (H, W, 3) uint8."""
@@ -68,7 +69,16 @@ class DecodedImage:
             return self._bgr
 
     def scaled_bgr(self, width_px: int, height_px: int) -> NDArray[np.uint8]:
-        """Return it in another size; smaller ones are scaled before their colours are converted."""
+        """Return it in another size; smaller ones are scaled before their colours are converted.
+
+        The last one is kept for who asks for the same: nobody writes into it.
+        """
+        last = self._scaled
+        if last is None or last.shape[:2] != (height_px, width_px):
+            last = self._scaled = self._scale(width_px, height_px)
+        return last
+
+    def _scale(self, width_px: int, height_px: int) -> NDArray[np.uint8]:
         frame = self._frame
         if (
             width_px >= self.width_px

@@ -70,3 +70,12 @@ def test_a_drawn_picture_is_drawn_once_and_only_if_wanted() -> None:
     assert image.scaled_bgr(64, 48).shape == (48, 64, 3)
     assert (image.bgr() == picture()).all()
     assert drawn == 1
+
+
+def test_a_size_that_two_ask_for_is_made_once() -> None:
+    frame = av.VideoFrame.from_ndarray(np.full((108 * 3 // 2, 192, 1), 90, np.uint8)[:, :, 0], format="yuv420p")
+    image = DecodedImage(frame, Converter())
+    first = image.scaled_bgr(64, 36)
+    assert image.scaled_bgr(64, 36) is first
+    assert image.scaled_bgr(32, 18).shape == (18, 32, 3)
+    assert image.scaled_bgr(64, 36).shape == (36, 64, 3)
