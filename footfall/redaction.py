@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
 MASK: Final = "***"
+_ADDRESS: Final = re.compile(r"(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9A-Fa-f:.]+\])(?::\d+)?(?:[/?#]|$)")
 _USERINFO: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s'\"]*@")
 _SECRET_QUERY: Final = re.compile(
     r"(?P<key>[?&;](?:user|usr|username|password|passwd|pass|pwd|token|auth|key|secret|signature|sig)=)[^&;\s'\"]*",
@@ -25,8 +26,10 @@ def split_userinfo(url: str) -> tuple[str, str | None]:
 
     >>> split_userinfo("rtsp://u:p@:/%?#é@10.0.0.7/main")
     ('rtsp://10.0.0.7/main', 'u:p@:/%?#é')
-    >>> split_userinfo("rtsp://10.0.0.7/a@b")
-    ('rtsp://10.0.0.7/a@b', None)
+    >>> split_userinfo("rtsp://10.0.0.7/a@b"), split_userinfo("rtsp://10.0.0.7:554/a@b")
+    (('rtsp://10.0.0.7/a@b', None), ('rtsp://10.0.0.7:554/a@b', None))
+    >>> split_userinfo("rtsp://user:12/3@10.0.0.7/main"), split_userinfo("rtsp://user:000?@gate")
+    (('rtsp://10.0.0.7/main', 'user:12/3'), ('rtsp://gate', 'user:000?'))
     """
     scheme, found, rest = url.partition("://")
     if not found or "@" not in rest:
@@ -37,9 +40,16 @@ def split_userinfo(url: str) -> tuple[str, str | None]:
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     if "@" not in authority and ":" not in userinfo.split("/", 1)[0]:
         return url, None  # the @ belongs to the path
-    if "@" not in authority and re.fullmatch(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):\d+", authority):
-        return url, None  # host:port/path@more
+    port = re.fullmatch(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):\d+", authority)
+    # host:port/path@more, or a user whose password begins with digits and a slash: what names a host decides.
+    if port is not None and rest[len(authority)] == "/" and _names_host(port[1]) and not _ADDRESS.match(tail):
+        return url, None
     return f"{scheme}://{tail}", userinfo
+
+
+def _names_host(text: str) -> bool:
+    """Whether it looks more like a host than like somebody's name."""
+    return text == "localhost" or "." in text or text.startswith("[")
 
 
 def secrets_of(url: str) -> tuple[str, ...]:

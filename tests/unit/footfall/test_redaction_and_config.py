@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -61,6 +61,8 @@ plain = st.text(st.characters(min_codepoint=33, max_codepoint=0x24F, exclude_cha
 
 
 @given(plain)
+@example("000?")
+@example("12/3@")
 def test_any_password_survives_encoding_and_is_masked(password: str) -> None:
     from urllib.parse import unquote, urlsplit
 
@@ -71,6 +73,19 @@ def test_any_password_survives_encoding_and_is_masked(password: str) -> None:
     assert unquote(parts.password or "") == password
     assert password not in redact(f"error at {url}: {password}", url)
     assert password in secrets_of(url)
+
+
+@pytest.mark.parametrize("password", ["000?", "12/3", "80#a", "0/0/0", "554/"])
+@pytest.mark.parametrize("host", ["10.0.0.7/main", "10.0.0.7:554/main", "gate", "gate.example/main"])
+def test_a_password_that_begins_like_a_port_is_masked(password: str, host: str) -> None:
+    url = f"rtsp://user:{password}@{host}"
+    assert split_userinfo(url) == (f"rtsp://{host}", f"user:{password}")
+    assert password not in redact(f"error at {url}", url)
+
+
+@pytest.mark.parametrize("url", ["rtsp://10.0.0.7:554/a@b", "rtsp://gate.example:554/live@2", "rtsp://localhost:1/x@y"])
+def test_an_at_sign_in_a_path_is_no_password(url: str) -> None:
+    assert split_userinfo(url) == (url, None)
 
 
 def test_the_host_of_a_url() -> None:
