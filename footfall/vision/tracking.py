@@ -35,7 +35,7 @@ class TrackingSettings:
         keep_lost_s: how long the tracker itself looks for somebody it lost; seconds.
         part_share: a find that lies in a surer one with this much of its area is a part of that person,
         part_height: if it is not higher than this share of that person either.
-        looks_after_s: between frames that are nearer in time overlap alone decides; seconds.
+        looks_after_s, looks_until_s: between frames that are nearer or farther in time overlap alone decides; seconds.
         looks_weight: overlap that people lose who look as different as `looks_apart`; at most twice as much.
         looks_apart: difference of clothes (`appearance.unlikeness`) that is beyond what one person changes.
         looks_share: how much of a new sighting goes into what is known of somebody's clothes.
@@ -50,6 +50,7 @@ class TrackingSettings:
     part_share: float = 0.85
     part_height: float = 0.9
     looks_after_s: float = 0.15
+    looks_until_s: float = 0.3
     looks_weight: float = 0.4
     looks_apart: float = 12.0
     looks_share: float = 0.2
@@ -137,7 +138,7 @@ class PersonTracker:
         return self._stitcher.update(known, now_s, before, before_s, size_px=size_px)
 
     def _is_far(self, before_s: float, now_s: float) -> bool:
-        return now_s - before_s >= self._settings.looks_after_s
+        return self._settings.looks_after_s <= now_s - before_s <= self._settings.looks_until_s
 
     def _first_sightings(self, tracks: Tracks) -> Tracks:
         """Where the tracks that are new now were on the last frame, where they were not known yet."""
