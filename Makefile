@@ -41,6 +41,7 @@ bench-drift: setup-test  ## Measure how well drift is noticed and its cause name
 	$(BIN)/python benchmarks/drift_null.py --cameras 12
 	$(BIN)/python benchmarks/drift_causes.py
 	$(BIN)/python benchmarks/drift_weeks.py --jobs 2
+	$(BIN)/python benchmarks/drift_check.py
 
 bench: setup-test  ## Measure speed, memory and size
 	$(BIN)/python benchmarks/run.py
