@@ -1,9 +1,9 @@
 # Serving only: no torch, no drift libraries, no compiler; runs as a user that owns nothing but /data.
 FROM python:3.13-slim-bookworm
 
-# What the OpenCV wheel asks of the system.
+# What the OpenCV wheel asks of the system, and the time zones.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends libgl1 libglib2.0-0 \
+    && apt-get install --yes --no-install-recommends libgl1 libglib2.0-0 tzdata \
     && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /opt/footfall

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 kind=${1:-runtime}
 unset VIRTUAL_ENV PYTHONHOME PYTHONPATH # another environment's settings must not lead into it
 
-packages=(libgl1 libglib2.0-0 python3-venv)
+packages=(libgl1 libglib2.0-0 python3-venv tzdata)
 requirements=requirements/serve.txt
 if [ "$kind" = retrain ]; then requirements=requirements/retrain.txt; fi
 if [ "$kind" = test ]; then
