@@ -199,8 +199,9 @@ def test_three_hundred_are_judged_by_keys_and_the_next_is_there_at_once(page: Pa
         page.evaluate(PAINTED, number + 1)
     times_ms = page.evaluate("window.times")
     assert len(times_ms) == ITEMS
-    assert np.quantile(times_ms, 0.95) < NEXT_IN_MS, f"{np.quantile(times_ms, [0.5, 0.95, 1.0]).round()} ms"
-    wait_until(page, lambda: len(queue.labels()) >= ITEMS)
+    # Half of them: what else a machine does must not fail this, and without pictures fetched ahead nearly all are late.
+    assert np.quantile(times_ms, 0.5) < NEXT_IN_MS, f"{np.quantile(times_ms, [0.5, 0.95, 1.0]).round()} ms"
+    wait_until(page, lambda: len(queue.labels()) >= ITEMS, timeout_s=60)
     assert queue.said() == [(number, "wrong" if number % 10 == 9 else "right") for number in range(ITEMS)]
     page.get_by_text("You have judged all there is").wait_for()
     cells = page.locator("#progress tr td")
