@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import structlog
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))  # `tests/support` is imported by name
@@ -62,3 +63,10 @@ def figure_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from support.figures import write_figure_model
 
     return write_figure_model(tmp_path_factory.mktemp("models") / "figures")
+
+
+@pytest.fixture(autouse=True)
+def _logs_of_their_own() -> Iterator[None]:
+    """A command that ran in this process leaves logs that go to its own standard error, which is closed by now."""
+    yield
+    structlog.reset_defaults()
