@@ -7,6 +7,7 @@ import json
 import re
 import uuid
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
@@ -654,6 +655,10 @@ RetrainAnswer = Literal["created", "duplicate", "active", "cooldown"]
 for this site yet, or the last one ended too short a time ago."""
 
 
+STALE_AFTER: Final = timedelta(minutes=15)
+"""A retraining that told nothing for so long is called stale: a stage that works tells something more often."""
+
+
 @dataclass(frozen=True, slots=True)
 class RetrainRequest:
     """Somebody or something wants a better model; each is run once at most.
@@ -693,6 +698,39 @@ class RetrainRequest:
         """Of two requests with the same key the second one is a repeat: cause, slice and champion."""
         text = f"{self.site}\n{self.cause}\n{self.slice}\n{self.champion}"
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainProgress:
+    """How far a retraining is, as its run told last.
+
+    Attributes:
+        at: when it told that; aware UTC.
+        stage: its name; number: which one it is of `stages`.
+        what: for people, one line.
+        share: of the stage, in [0, 1]; None where it does not tell.
+        step, steps: of training, done and in all; loss: mean since the last report; None outside training.
+        planned_s: of the whole run; None before it has a plan.
+        left_s: until its end; None before it has a plan.
+        done: share of the planned time that lies behind, in [0, 1]; None before it has a plan.
+    """
+
+    at: datetime
+    stage: str
+    number: int
+    stages: int
+    what: str
+    share: float | None = None
+    step: int | None = None
+    steps: int | None = None
+    loss: float | None = None
+    planned_s: float | None = None
+    left_s: float | None = None
+    done: float | None = None
+
+    def is_stale(self, now: datetime) -> bool:
+        """Whether nothing was told for so long that the run may be gone."""
+        return now - self.at > STALE_AFTER
 
 
 @dataclass(frozen=True, slots=True)

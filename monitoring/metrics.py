@@ -13,10 +13,11 @@ from footfall.domain import DriftCause, DriftState, DriftTier, QualityMeasure, R
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from prometheus_client.core import Metric
 
-    from footfall.domain import DriftEpisode, DriftVerdict, QualityEstimate
+    from footfall.domain import DriftEpisode, DriftVerdict, QualityEstimate, RetrainProgress, RetrainRequest
 
 LABELS: Final = ("scope", "camera", "line", "model")
 ABOUT: Final[dict[QualityMeasure, str]] = {
@@ -124,6 +125,63 @@ class _Drift:
         yield from families.values()
 
 
+RETRAIN_METRICS: Final = {
+    "footfall_retrain_launched_timestamp_seconds": "When the retraining that runs was started, by site; Unix time.",
+    "footfall_retrain_progress_timestamp_seconds": "When it last told how far it is, or was started; Unix time.",
+    "footfall_retrain_stage": "1 for the stage that it is in.",
+    "footfall_retrain_done_ratio": "Share of its planned time that lies behind it.",
+    "footfall_retrain_left_seconds": "Until its end, by its plan and its own speed.",
+    "footfall_retrain_planned_seconds": "What it takes in all, by its plan.",
+    "footfall_retrain_steps": "Steps of training that are done.",
+    "footfall_retrain_wanted_steps": "Steps of training in all.",
+    "footfall_retrain_loss": "Mean loss of training since the report before.",
+    "footfall_retrain_outcome_timestamp_seconds": "When a retraining of the site last ended so (`outcome`); Unix time.",
+}
+"""Name → meaning of every metric that is made from requests and the progress of the one that runs."""
+
+
+class _Retrains:
+    """The retraining of each site that runs, as gauges; what its run did not tell has no series, never a 0."""
+
+    def __init__(self) -> None:
+        self.running: Sequence[tuple[RetrainRequest, RetrainProgress | None]] = ()
+        self.ends: Mapping[tuple[str, RetrainOutcome], datetime] = {}
+
+    def collect(self) -> Iterator[Metric]:
+        labels = {"stage": ["stage"], "outcome_timestamp_seconds": ["outcome"]}
+        families = {
+            name.removeprefix("footfall_retrain_"): GaugeMetricFamily(
+                name, about, labels=["site", *labels.get(name.removeprefix("footfall_retrain_"), [])]
+            )
+            for name, about in RETRAIN_METRICS.items()
+        }
+        for request, told in self.running:
+            values: dict[str, float | None] = {}
+            if request.launched_at is not None:
+                values["launched_timestamp_seconds"] = request.launched_at.timestamp()
+                values["progress_timestamp_seconds"] = request.launched_at.timestamp()
+            if told is not None:
+                values |= {
+                    # One that was begun anew told something before: its start is the newer news.
+                    "progress_timestamp_seconds": max(
+                        told.at.timestamp(), values.get("launched_timestamp_seconds") or 0.0
+                    ),
+                    "done_ratio": told.done,
+                    "left_seconds": told.left_s,
+                    "planned_seconds": told.planned_s,
+                    "steps": told.step,
+                    "wanted_steps": told.steps,
+                    "loss": told.loss,
+                }
+                families["stage"].add_metric([request.site, told.stage], 1.0)
+            for name, value in values.items():
+                if value is not None:
+                    families[name].add_metric([request.site], value)
+        for (site, outcome), at in self.ends.items():
+            families["outcome_timestamp_seconds"].add_metric([site, outcome], at.timestamp())
+        yield from families.values()
+
+
 class MonitorMetrics:
     """Every metric of the monitor.
 
@@ -205,6 +263,8 @@ class MonitorMetrics:
         self.drift_report_failures = Counter(
             "footfall_drift_report_failures", "Reports of Evidently that could not be written.", registry=self.registry
         )
+        self._retrains = _Retrains()
+        self.registry.register(self._retrains)
         self._drift = _Drift()
         self.registry.register(self._drift)
         self._quality = _Quality()
@@ -234,6 +294,19 @@ class MonitorMetrics:
         """Show how many requests there are of each outcome or state."""
         for outcome in ("waiting", "running", *get_args(RetrainOutcome)):
             self.retrain_requests.labels(outcome).set(counts.get(outcome, 0))
+
+    def show_running(
+        self,
+        running: Sequence[tuple[RetrainRequest, RetrainProgress | None]],
+        ends: Mapping[tuple[str, RetrainOutcome], datetime],
+    ) -> None:
+        """Show these in place of earlier ones.
+
+        Args:
+            running: requests that run, each with what its run told last; None where it told nothing.
+            ends: when a request last ended, by site and outcome.
+        """
+        self._retrains.running, self._retrains.ends = tuple(running), dict(ends)
 
     def render(self) -> bytes:
         """Return the text exposition of all metrics."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
 import sys
 import tempfile
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +27,8 @@ EXIT_FAILED = 1
 EXIT_BAD_SETTINGS = 2
 EXIT_OF_OUTCOME = {"promoted": 0, "rejected": 42, "insufficient_labels": 43}
 """As docs/retrain-requests.md tells launchers."""
+_TOLD_OTHERWISE = frozenset({"at", "stage", "what", "number", "of", "step", "steps", "left_s"})
+"""Parts of a line of progress that people on a terminal read in other words."""
 
 app = typer.Typer(
     help="Makes better detectors for Footfall: from a site's own labelled frames, or from nothing.",
@@ -130,6 +134,7 @@ def run(
 ) -> None:
     """Run a request for a better model, or go on with it: exit 0 promoted, 42 rejected, 43 too few labels."""
     from retrain.job import from_json  # noqa: PLC0415
+    from retrain.progress import Teller  # noqa: PLC0415
     from retrain.run import Run  # noqa: PLC0415  not for `--help`
     from retrain.wiring import job_of, open_stores, run_folder, workshop_of  # noqa: PLC0415
 
@@ -149,7 +154,15 @@ def run(
     with open_stores(settings) as stores:
         job = job_of(settings, stores, request)
         folder = run_folder(settings, job.request_id)
-        one = Run(folder, tell=_tell)
+        teller = Teller(
+            _tell,
+            lambda progress: stores.retrains.note_progress(job.request_id, progress),
+            lambda: one.artefact("plan", 1),
+            warn=_report,
+            clock_s=time.monotonic,
+            now=lambda: datetime.now(UTC),
+        )
+        one = Run(folder, tell=teller)
         ended = one.outcome()
         planned = one.artefact("plan", 1)
         if planned is not None and "job" in planned:  # as it began, so it goes on
@@ -283,8 +296,9 @@ def _tell(line: dict[str, Any]) -> None:
     if not sys.stderr.isatty():
         typer.echo(json.dumps(line), err=True)
         return
-    more = {name: value for name, value in line.items() if name not in {"at", "stage", "what"}}
-    told = "  ".join(f"{name} {value}" for name, value in more.items())
+    told = "  ".join(f"{name} {value}" for name, value in line.items() if name not in _TOLD_OTHERWISE)
+    if "left_s" in line:
+        told += f"  about {math.ceil(line['left_s'] / 60)} min left"
     typer.echo(f"{line['stage']:>10}  {line['what']}  {told}".rstrip(), err=True)
 
 

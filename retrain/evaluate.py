@@ -137,12 +137,18 @@ def costs(first: Detector, second: Detector, pictures: Sequence[NDArray[np.uint8
 
 
 def counted_clips(
-    store: SampleStore, blobs: BlobStore, cameras: Sequence[str], models: Mapping[str, Detector]
+    store: SampleStore,
+    blobs: BlobStore,
+    cameras: Sequence[str],
+    models: Mapping[str, Detector],
+    *,
+    report: Callable[[int, int], None],
 ) -> list[CountedClip]:
     """Let both models count the newest clips that somebody counted; empty without any.
 
     Args:
         cameras: of these; empty means all.
+        report: told how many clips of how many are done.
     """
     clips = [
         each for each in each_sample(store, unit="clip", camera_ids=cameras or None) if each.picture_deleted_at is None
@@ -153,7 +159,9 @@ def counted_clips(
         if "in" in label.content and "out" in label.content
     }
     counted = []
-    for clip in [each for each in clips if each.id in truth][-_MOST_CLIPS:]:
+    chosen = [each for each in clips if each.id in truth][-_MOST_CLIPS:]
+    for number, clip in enumerate(chosen):
+        report(number, len(chosen))
         try:
             content = blobs.get(clip.blob_key)
         except UnknownRecordError:  # its time was over just now

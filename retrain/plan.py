@@ -19,6 +19,7 @@ from retrain.technique import Situation, choose
 from retrain.train import Network, Pace, Schedule, teach
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from retrain.frames import LabelledFrame
@@ -54,7 +55,7 @@ class Plan:
 
     Attributes:
         step_s, frame_s: seconds of one step of training and of one frame asked, measured here.
-        seconds: of wall time, whole.
+        seconds: of wall time, whole; stage_s: of each stage, in their order; 0 where it is too little to be told.
         memory_mb: peak, measured during the steps.
         disk_mb: of the run's folder at its fullest.
         price: in the currency of `price_per_hour`; None without a price.
@@ -67,6 +68,7 @@ class Plan:
     step_s: float
     frame_s: float
     seconds: float
+    stage_s: Mapping[str, float]
     memory_mb: float
     disk_mb: float
     disk_free_mb: float
@@ -109,9 +111,19 @@ def make_plan(
     frames = available.new + available.old
     test = round(frames * TEST_SHARE)
     stressed = min(options.stress_frames, test) * len(STRESS_KINDS) * len(STRESS_SEVERITIES)
-    # Champion and challenger each; label checks; val for floats and 8 bits; calibration.
-    asked = 2 * (test + stressed) + frames + 4 * round(frames * VAL_SHARE) + 300
-    seconds = _START_S + choice.steps * step_s + asked * frame_s + options.drawn * 0.03
+    stage_s = {
+        "plan": _START_S,
+        "collect": options.drawn * 0.03,
+        "labels": frames * frame_s,
+        **dict.fromkeys(("split", "technique", "augment"), 0.0),
+        "train": choice.steps * step_s,
+        # Val for floats and 8 bits; calibration.
+        "export": (4 * round(frames * VAL_SHARE) + 300) * frame_s,
+        # Champion and challenger each.
+        "evaluate": 2 * (test + stressed) * frame_s,
+        **dict.fromkeys(("gates", "promote"), 0.0),
+    }
+    seconds = sum(stage_s.values())
     pictures = frames + available.unlabelled + options.drawn
     return Plan(
         available=available,
@@ -121,6 +133,7 @@ def make_plan(
         step_s=round(step_s, 3),
         frame_s=round(frame_s, 4),
         seconds=round(seconds, 1),
+        stage_s={name: round(each, 1) for name, each in stage_s.items()},
         memory_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / _MB),
         disk_mb=round(pictures * _PICTURE_MB + 100),
         disk_free_mb=round(shutil.disk_usage(folder).free / _MB),

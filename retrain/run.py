@@ -86,7 +86,7 @@ class Run:
                 artefact = self.artefact(stage.name, number)
                 if artefact is None:
                     try:
-                        artefact = self._do(stage, number, done)
+                        artefact = self._do(stage, number, done, of=len(stages))
                     except InsufficientLabelsError as error:
                         artefact = {"outcome": "insufficient_labels", "note": str(error)}
                         self._write(self._path(stage.name, number), artefact)
@@ -123,8 +123,8 @@ class Run:
             stream.write(json.dumps(line) + "\n")
         self._tell(line)
 
-    def _do(self, stage: Stage, number: int, done: Mapping[str, Artefact]) -> Artefact:
-        self.say(stage.name, "begins")
+    def _do(self, stage: Stage, number: int, done: Mapping[str, Artefact], *, of: int) -> Artefact:
+        self.say(stage.name, "begins", number=number, of=of)
         started = time.monotonic()
         scratch = self.folder / f"{_UNFINISHED}{stage.name}"
         scratch.mkdir()

@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import json
 import platform
+import time
 from dataclasses import asdict, dataclass
 from importlib.metadata import distributions
 from typing import TYPE_CHECKING, Any, Final
@@ -64,6 +65,8 @@ _MOST_LOOKED_AT: Final = 2000
 _SHEET_FRAMES: Final = 30
 _WRITTEN_LESS_S: Final = 2.0
 _PARITY_PICTURES: Final = 8
+_TOLD_AGAIN_S: Final = 30.0
+"""Who looks on must be able to tell slow from gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +180,11 @@ class _Stages:
         judge = shop.teacher or shop.champion
         detector = load_detector(judge, input_size=shop.options.input_size)
         looked_at = [each for each in kept if not each.is_drawn][:_MOST_LOOKED_AT]
-        finds = {each.id: detector.detect([read_picture(pictures, each)])[0] for each in looked_at}
+        tell = self._telling("labels", "frames looked at")
+        finds = {}
+        for number, each in enumerate(looked_at, start=1):
+            finds[each.id] = detector.detect([read_picture(pictures, each)])[0]
+            tell(number, len(looked_at))
         doubtful = {each.id: suspects(each, finds[each.id]) for each in looked_at}
         first = sorted(looked_at, key=lambda each: -sum(doubt.doubt for doubt in doubtful[each.id]))[:_SHEET_FRAMES]
         shown = contact_sheet([(read_picture(pictures, each), each.boxes_px, doubtful[each.id]) for each in first])
@@ -253,8 +260,10 @@ class _Stages:
             return []
         pictures = self._run.part("collect")
         teacher = load_detector(self._shop.teacher, input_size=self._shop.options.input_size)
+        tell = self._telling("split", "frames that a teacher labels", of="part")
         taught = []
-        for frame in unlabelled:
+        for number, frame in enumerate(unlabelled, start=1):
+            tell(number, len(unlabelled))
             (found,) = teacher.detect([read_picture(pictures, frame)])
             boxes = found.boxes_px[found.scores >= _SURE].round(2).tolist()
             rows = tuple((x0, y0, x1, y1) for x0, y0, x1, y1 in boxes)
@@ -380,7 +389,12 @@ class _Stages:
     def _note(self, curve: list[dict[str, float]], progress: Progress, steps: int) -> None:
         curve.append({"step": progress.step, "loss": round(progress.loss, 4)})
         self._run.say(
-            "train", f"step {progress.step} of {steps}", share=round(progress.share, 3), loss=round(progress.loss, 4)
+            "train",
+            f"step {progress.step} of {steps}",
+            share=round(progress.share, 3),
+            step=progress.step,
+            steps=steps,
+            loss=round(progress.loss, 4),
         )
 
     def _model_name(self) -> str:
@@ -463,16 +477,24 @@ class _Stages:
             CHAMPION: load_detector(shop.champion, input_size=size),
             CHALLENGER: load_detector(challenger, input_size=size),
         }
-        every = self._telling("evaluate", "frames of the test")
+        every = self._telling("evaluate", "frames of the test", of="part")
         judged = evaluate.predictions(models, test, pictures, report=every)
         write_predictions(scratch / PREDICTIONS, judged)
         spread = _spread(test, shop.options.stress_frames)
-        stressed = evaluate.stress(models, spread, pictures, report=self._telling("evaluate", "ways to worsen"))
+        stressed = evaluate.stress(
+            models, spread, pictures, report=self._telling("evaluate", "ways to worsen", of="part")
+        )
         single = [load_detector(folder, input_size=size, threads=1) for folder in (shop.champion, challenger)]
         champion_ms, challenger_ms = evaluate.costs(
             single[0], single[1], [read_picture(pictures, each) for each in test[:5]]
         )
-        clips = evaluate.counted_clips(shop.samples, shop.blobs, shop.job.cameras, models)
+        clips = evaluate.counted_clips(
+            shop.samples,
+            shop.blobs,
+            shop.job.cameras,
+            models,
+            report=self._telling("evaluate", "clips counted", of="part"),
+        )
         return {
             "figures": evaluate.figures(judged),
             "stress": [asdict(each) for each in stressed],
@@ -536,14 +558,16 @@ class _Stages:
     def _manifest(self) -> tuple[LabelledFrame, ...]:
         return read_manifest(self._run.part("split") / MANIFEST)
 
-    def _telling(self, stage: str, what: str) -> Callable[[int, int], None]:
-        told = [0]
+    def _telling(self, stage: str, what: str, *, of: str = "share") -> Callable[[int, int], None]:
+        """Tell now and then how far something is; `of`: `share` where that is the whole stage, else `part`."""
+        told, told_s = 0, time.monotonic()
 
         def tell(number: int, total: int) -> None:
+            nonlocal told, told_s
             tenth = number * 10 // max(total, 1)
-            if tenth > told[0]:
-                told[0] = tenth
-                self._run.say(stage, f"{number} of {total} {what}", share=round(number / total, 3))
+            if tenth > told or time.monotonic() - told_s > _TOLD_AGAIN_S:
+                told, told_s = tenth, time.monotonic()
+                self._run.say(stage, f"{number} of {total} {what}", **{of: round(number / total, 3)})
 
         return tell
 

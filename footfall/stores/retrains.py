@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from footfall.domain import RetrainRequest
+from footfall.domain import RetrainProgress, RetrainRequest
 from footfall.errors import UnknownRecordError
 from footfall.stores.database import from_us, to_us
 from footfall.stores.schema import retrain_requests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
     from footfall.domain import RetrainAnswer, RetrainOutcome
     from footfall.stores.database import Database
 
 _TIMES: Final = {"at": "at_us", "launched_at": "launched_us", "cancel_at": "cancel_us", "ended_at": "ended_us"}
+_PROGRESS: Final = "retrain_progress/"
 _FREE: Final = frozenset({"failed", "cancelled"})
 """After such an end the same may be asked for again; a model that was rejected or promoted answers it for good."""
 
@@ -156,6 +159,40 @@ class RetrainStore:
         with self._database.transaction() as connection:
             found = connection.execute(sa.select(kind, sa.func.count()).group_by(kind))
             return {str(name): int(number) for name, number in found}
+
+    def running(self) -> list[RetrainRequest]:
+        """Return those that run, oldest first: one of a site at most."""
+        columns = retrain_requests.c
+        query = sa.select(retrain_requests).where(columns.state == "running").order_by(columns.at_us)
+        with self._database.transaction() as connection:
+            return [_request(row) for row in connection.execute(query).mappings()]
+
+    def last_ends(self) -> dict[tuple[str, RetrainOutcome], datetime]:
+        """Return when a request of a site last ended so, by site and outcome."""
+        columns = retrain_requests.c
+        query = (
+            sa.select(columns.site, columns.outcome, sa.func.max(columns.ended_us))
+            .where(columns.ended_us.is_not(None))
+            .group_by(columns.site, columns.outcome)
+        )
+        with self._database.transaction() as connection:
+            return {(site, outcome): from_us(ended_us) for site, outcome, ended_us in connection.execute(query)}
+
+    def note_progress(self, request_id: str, progress: RetrainProgress) -> None:
+        """Keep how far a run is, in place of what it told before."""
+        content = dataclasses.asdict(progress) | {"at": progress.at.isoformat()}
+        self._database.set_setting(f"{_PROGRESS}{request_id}", json.dumps(content))
+
+    def progress(self, request_id: str) -> RetrainProgress | None:
+        """Return what its run told last; None where it told nothing yet, or of another version of Footfall."""
+        kept = self._database.setting(f"{_PROGRESS}{request_id}")
+        if kept is None:
+            return None
+        content = json.loads(kept)
+        try:
+            return RetrainProgress(**content | {"at": datetime.fromisoformat(content["at"])})
+        except TypeError:
+            return None
 
     def _set(self, request_id: str, **values: Any) -> None:  # noqa: ANN401  columns
         with self._database.transaction() as connection:

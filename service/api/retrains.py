@@ -12,12 +12,13 @@ from footfall.domain import (
     RetrainAnswer,
     RetrainCause,
     RetrainOutcome,
+    RetrainProgress,
     RetrainRequest,
     RetrainSource,
     RetrainState,
 )
 from service.api.problems import RESPONSES, ProblemError, invalid
-from service.api.services import ServicesDep
+from service.api.services import Services, ServicesDep
 
 router = APIRouter(prefix="/api/v1/retrains", tags=["retrains"], responses=RESPONSES)
 
@@ -51,6 +52,39 @@ class RetrainEnd(BaseModel):
     note: str = Field("", max_length=500)
 
 
+class ProgressAnswer(BaseModel):
+    """How far a retraining is, as its run told last."""
+
+    at: datetime
+    stale: bool = Field(description="Nothing was told for a quarter of an hour: the run may be gone.")
+    stage: str
+    number: int = Field(description="Which stage it is, of `stages`.")
+    stages: int
+    what: str
+    step: int | None = Field(description="Of training; null outside it.")
+    steps: int | None
+    loss: float | None = Field(description="Mean since the last report; null outside training.")
+    done: float | None = Field(description="Share of the planned time that lies behind; null before there is a plan.")
+    left_s: float | None = Field(description="Until its end; null before there is a plan.")
+
+    @classmethod
+    def of(cls, progress: RetrainProgress, now: datetime) -> "ProgressAnswer":
+        """Return the answer for progress as of `now`."""
+        return cls(
+            at=progress.at,
+            stale=progress.is_stale(now),
+            stage=progress.stage,
+            number=progress.number,
+            stages=progress.stages,
+            what=progress.what,
+            step=progress.step,
+            steps=progress.steps,
+            loss=progress.loss,
+            done=progress.done,
+            left_s=progress.left_s,
+        )
+
+
 class RetrainRequestAnswer(BaseModel):
     """A request for a better model and how far it is."""
 
@@ -69,9 +103,12 @@ class RetrainRequestAnswer(BaseModel):
     outcome: RetrainOutcome | None = Field(description="`rejected`: the new model did not pass the gates.")
     note: str
     answer: RetrainAnswer | None = Field(None, description="What became of asking just now.")
+    progress: ProgressAnswer | None = Field(None, description="While it runs; null until its run tells something.")
 
     @classmethod
-    def of(cls, request: RetrainRequest, answer: RetrainAnswer | None = None) -> "RetrainRequestAnswer":
+    def of(
+        cls, request: RetrainRequest, answer: RetrainAnswer | None = None, progress: ProgressAnswer | None = None
+    ) -> "RetrainRequestAnswer":
         """Return the answer for a request."""
         return cls(
             id=request.id,
@@ -89,6 +126,7 @@ class RetrainRequestAnswer(BaseModel):
             outcome=request.outcome,
             note=request.note,
             answer=answer,
+            progress=progress,
         )
 
 
@@ -97,7 +135,7 @@ def list_retrains(
     services: ServicesDep, limit: Annotated[int, Query(ge=1, le=1000)] = 100
 ) -> list[RetrainRequestAnswer]:
     """Return requests, newest first."""
-    return [RetrainRequestAnswer.of(each) for each in services.retrains.requests(limit=limit)]
+    return [_with_progress(each, services) for each in services.retrains.requests(limit=limit)]
 
 
 @router.post("", status_code=201, summary="Ask for a better model")
@@ -132,7 +170,7 @@ def ask_for_retrain(wanted: NewRetrain, response: Response, services: ServicesDe
 @router.get("/{request_id}", summary="A request for a better model")
 def read_retrain(request_id: RequestId, services: ServicesDep) -> RetrainRequestAnswer:
     """Return a request and how far it is."""
-    return RetrainRequestAnswer.of(services.retrains.request(request_id))
+    return _with_progress(services.retrains.request(request_id), services)
 
 
 @router.post("/{request_id}/cancel", summary="Want a retraining to end")
@@ -153,3 +191,9 @@ def end_retrain(request_id: RequestId, end: RetrainEnd, services: ServicesDep) -
         return RetrainRequestAnswer.of(request)
     services.retrains.ended(request_id, end.outcome, end.note, at=datetime.now(UTC))
     return RetrainRequestAnswer.of(services.retrains.request(request_id))
+
+
+def _with_progress(request: RetrainRequest, services: Services) -> RetrainRequestAnswer:
+    told = services.retrains.progress(request.id) if request.state == "running" else None
+    progress = None if told is None else ProgressAnswer.of(told, datetime.now(UTC))
+    return RetrainRequestAnswer.of(request, progress=progress)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.requests import make_request
 
-from footfall.domain import RetrainRequest
+from footfall.domain import RetrainProgress, RetrainRequest
 from footfall.errors import UnknownRecordError
 from footfall.stores.database import Database
 from footfall.stores.retrains import RetrainStore
@@ -120,3 +120,32 @@ def test_one_whose_monitor_is_gone_does_not_block_the_site_for_ever(store: Retra
     assert store.cancel(first.id, at=NOON + LEASE / 2).state == "waiting"  # may be starting right now
     assert store.cancel(first.id, at=NOON + 2 * LEASE).outcome == "cancelled"
     assert ask(store, make_request())[1] == "created"
+
+
+def test_progress_is_kept_beside_the_request_the_newest_in_place_of_the_last(
+    store: RetrainStore, database: Database
+) -> None:
+    first = ask(store, make_request())[0]
+    assert store.progress(first.id) is None
+    told = RetrainProgress(NOON, "train", 7, 11, "step 3 of 20", 0.15, 3, 20, 1.5, 100.0, 80.0, 0.2)
+    store.note_progress(first.id, dataclasses.replace(told, step=2))
+    store.note_progress(first.id, told)
+    assert store.progress(first.id) == told
+    assert store.progress("f" * 32) is None
+    database.set_setting(f"retrain_progress/{first.id}", '{"at": "2026-03-01T12:00:00+00:00", "epoch": 3}')
+    assert store.progress(first.id) is None  # of another version
+
+
+def test_those_that_run_and_the_last_ends_are_told_by_site(store: RetrainStore) -> None:
+    mall, shop = (ask(store, make_request(site=site))[0] for site in ("mall", "shop"))
+    assert store.running() == []
+    for request in (mall, shop):
+        store.launched(request.id, {}, at=NOON)
+    assert [each.site for each in store.running()] == ["mall", "shop"]
+    assert store.last_ends() == {}
+    store.ended(mall.id, "failed", "", at=NOON)
+    again = store.ask(make_request(), cooldown=timedelta(0))[0]
+    store.ended(again.id, "failed", "", at=NOON + WEEK)
+    store.ended(shop.id, "promoted", "", at=NOON)
+    assert store.last_ends() == {("mall", "failed"): NOON + WEEK, ("shop", "promoted"): NOON}
+    assert store.running() == []

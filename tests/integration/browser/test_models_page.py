@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 from integration.browser.conftest import Site
 from playwright.sync_api import Page, expect
 from support.registered import model_folder
+from support.requests import make_request
 
-from footfall.domain import Camera, RegisteredModel
+from footfall.domain import Camera, RegisteredModel, RetrainProgress
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BY: dict[str, Any] = {"actor": "ana", "why": "to begin with", "at": NOON}
@@ -149,3 +151,32 @@ def test_a_refused_model_and_a_pinned_one_are_said_plainly(
     expect(card(page, "fog-20260301")).to_contain_text("not running")
     rollout.pinned = "yolo11n"
     expect(page.locator("#pinned")).to_contain_text("FOOTFALL_MODEL pins yolo11n")
+
+
+def test_the_retraining_that_runs_shows_how_far_it_is_and_when_its_news_are_old(
+    site: Site, page: Page, models: dict[str, RegisteredModel]
+) -> None:
+    store = site.services.retrains
+    before = store.ask(make_request(reason="dark mornings", cause="dark"), cooldown=timedelta(0))[0]
+    store.ended(before.id, "rejected", "G2 (precision 0.864 -> 0.797)", at=NOON)
+    page.goto(f"{site.url}/models")
+    expect(page.locator("#retrain-now")).to_be_hidden()
+    expect(page.locator("#retrains tr")).to_contain_text("rejected by its gates")
+    expect(page.locator("#retrains tr")).to_contain_text("G2 (precision 0.864 -> 0.797)")
+
+    request = store.ask(make_request(at=NOON + timedelta(hours=1)), cooldown=timedelta(0))[0]
+    now = page.locator("#retrain-now")
+    expect(now).to_contain_text("waits to be started")
+    store.launched(request.id, {}, at=datetime.now(UTC))
+    told = RetrainProgress(datetime.now(UTC), "train", 7, 11, "step 15 of 20", 0.75, 15, 20, 1.25, 600.0, 240.0, 0.55)
+    store.note_progress(request.id, told)
+    expect(now).to_contain_text("stage 7 of 11, train: step 15 of 20 · loss 1.250 · about 4 min left")
+    expect(now.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "55")
+    store.note_progress(request.id, dataclasses.replace(told, at=datetime.now(UTC) - timedelta(minutes=20)))
+    expect(now.get_by_role("alert")).to_contain_text("it may be gone")
+    expect(now).not_to_contain_text("left")
+
+    page.on("dialog", lambda dialog: dialog.accept())
+    now.get_by_role("button", name="Cancel").click()
+    expect(page.locator(f'tr[data-request="{request.id}"]')).to_contain_text("is being cancelled")
+    assert store.request(request.id).cancel_at is not None

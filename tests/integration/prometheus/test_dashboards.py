@@ -14,7 +14,7 @@ import yaml
 from support.prometheus import ask
 from support.served import ROOT
 
-from monitoring.metrics import DRIFT_METRICS, MonitorMetrics, quality_metrics
+from monitoring.metrics import DRIFT_METRICS, RETRAIN_METRICS, MonitorMetrics, quality_metrics
 from service.metrics import Metrics
 
 FOLDER = ROOT / "grafana/dashboards"
@@ -119,7 +119,7 @@ def test_queries_use_only_metrics_that_exist() -> None:
         for metric in [*vars(Metrics()).values(), *vars(MonitorMetrics(target=0.95)).values()]
         if hasattr(metric, "_name")
         for suffix in ("", "_total", "_bucket", "_sum", "_count", "_info")
-    } | {*quality_metrics(), *DRIFT_METRICS}
+    } | {*quality_metrics(), *DRIFT_METRICS, *RETRAIN_METRICS}
     rules = yaml.safe_load((ROOT / "grafana/alerts/footfall.rules.yaml").read_text())["groups"]
     exist |= {rule["record"] for group in rules for rule in group["rules"] if "record" in rule}
     for query in queries():

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from footfall.stores.registry import Registry
+from footfall.stores.retrains import RetrainStore
 from footfall.vision.detector import load_detector, read_card, sha256_of
 from retrain.frames import digest_of, read_manifest
 from retrain.gates import Bounds, Evidence, judge, verdict
@@ -104,6 +105,11 @@ def test_a_request_ends_with_a_champion_that_the_registry_gives_to_everybody(pro
     }
     entry = registry.log()[0]
     assert (entry.actor, entry.action) == ("footfall-retrain", "promoted")
+    assert tuple(artefact(promoted, "plan")["stage_s"]) == STAGES
+    progress = RetrainStore(promoted.database).progress(REQUEST)
+    assert progress is not None
+    assert (progress.stage, progress.number, progress.stages, progress.left_s) == ("promote", 11, 11, 0.0)
+    assert progress.done == pytest.approx(1.0)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from footfall.domain import RetrainRequest
+from footfall.domain import RetrainProgress, RetrainRequest
 from footfall.stores.database import Database
 from footfall.stores.retrains import RetrainStore
 from monitoring.dispatcher import LEASE, Dispatcher
@@ -124,3 +124,38 @@ def test_without_a_launcher_requests_wait(store: RetrainStore) -> None:
     Dispatcher(store, None, metrics).care(NOON)
     assert store.request(wanted.id).state == "waiting"
     assert value(metrics, "waiting") == 1
+
+
+def test_how_far_the_run_is_becomes_metrics_and_goes_with_it(store: RetrainStore) -> None:
+    launcher, metrics = Written(), MonitorMetrics(target=0.95)
+    dispatcher = Dispatcher(store, launcher, metrics)
+
+    def told(name: str, **labels: str) -> float | None:
+        return metrics.registry.get_sample_value(f"footfall_retrain_{name}", {"site": "mall", **labels})
+
+    request = ask(store)
+    dispatcher.care(NOON)
+    dispatcher.care(NOON)  # what was just started is seen at the next look
+    assert told("progress_timestamp_seconds") == told("launched_timestamp_seconds") == NOON.timestamp()
+    assert told("steps") is None
+    at = NOON + timedelta(minutes=3)
+    store.note_progress(request.id, RetrainProgress(at, "train", 7, 11, "", 0.5, 3, 6, 1.5, 600.0, 240.0, 0.4))
+    dispatcher.care(at)
+    assert told("progress_timestamp_seconds") == at.timestamp()
+    assert (told("stage", stage="train"), told("steps"), told("wanted_steps"), told("loss")) == (1.0, 3.0, 6.0, 1.5)
+    assert (told("planned_seconds"), told("left_seconds"), told("done_ratio")) == (600.0, 240.0, 0.4)
+    launcher.end = Ended("rejected", "gate G2")
+    dispatcher.care(at)
+    assert told("stage", stage="train") is None
+    assert told("progress_timestamp_seconds") is None
+    assert told("outcome_timestamp_seconds", outcome="rejected") == at.timestamp()
+
+
+def test_a_run_that_was_begun_anew_is_as_old_as_its_start(store: RetrainStore) -> None:
+    metrics = MonitorMetrics(target=0.95)
+    request = ask(store)
+    store.note_progress(request.id, RetrainProgress(NOON - timedelta(hours=1), "train", 7, 11, ""))
+    store.launched(request.id, {}, at=NOON)
+    Dispatcher(store, None, metrics).care(NOON)
+    name = "footfall_retrain_progress_timestamp_seconds"
+    assert metrics.registry.get_sample_value(name, {"site": "mall"}) == NOON.timestamp()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from footfall.domain import RetrainProgress
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
@@ -67,3 +69,21 @@ def test_whoever_a_webhook_let_run_it_tells_its_end_once(client: TestClient, wor
         told = client.post(f"{PATH}/{first}/end", json=end)
         assert (told.status_code, told.json()["outcome"], told.json()["note"]) == (200, "rejected", "gate G1")
     assert client.post(f"{PATH}/{first}/end", json={"outcome": "promoted"}).status_code == 409
+
+
+@pytest.mark.parametrize(("minutes", "stale"), [(1, False), (16, True)])
+def test_how_far_a_run_is_and_whether_that_is_old_news(
+    client: TestClient, world: Any, *, minutes: int, stale: bool
+) -> None:
+    store = world.services.retrains
+    first = ask(client).json()["id"]
+    store.launched(first, {}, at=NOON)
+    assert client.get(f"{PATH}/{first}").json()["progress"] is None
+    at = datetime.now(UTC) - timedelta(minutes=minutes)
+    store.note_progress(first, RetrainProgress(at, "train", 7, 11, "step 3 of 6", 0.5, 3, 6, 1.5, 600.0, 240.0, 0.4))
+    told = client.get(f"{PATH}/{first}").json()["progress"]
+    assert (told["stage"], told["step"], told["steps"], told["left_s"], told["done"]) == ("train", 3, 6, 240.0, 0.4)
+    assert told["stale"] is stale
+    assert client.get(PATH).json()[0]["progress"] == told
+    store.ended(first, "failed", "gone", at=NOON)
+    assert client.get(f"{PATH}/{first}").json()["progress"] is None

@@ -1,0 +1,85 @@
+// Requests for a better model on the models page: how far the one that runs is, and what became of the others.
+import { Problem, api, make, percent, repeat } from "./common.js";
+
+const SHOWN = 10;
+const OUTCOMES = {
+  promoted: "promoted", rejected: "rejected by its gates", insufficient_labels: "too few labels", failed: "failed", cancelled: "cancelled",
+};
+const element = (id) => document.getElementById(id);
+const when = (iso) => new Date(iso).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+let drawn = "";
+
+/** Seconds in words; a guess is not told to the second. */
+export function aboutText(seconds) {
+  if (seconds < 60) return "less than a minute";
+  if (seconds < 5400) return `about ${Math.round(seconds / 60)} min`;
+  return `about ${(seconds / 3600).toFixed(1)} h`;
+}
+
+const isOver = ({ state }) => state === "ended";
+const whereText = ({ cameras }) => cameras.join(", ") || "all";
+
+function outcome(request) {
+  if (!isOver(request)) return request.cancel_at ? "is being cancelled" : request.state;
+  return OUTCOMES[request.outcome] || request.outcome;
+}
+
+function showNow(request) {
+  const card = element("retrain-now");
+  card.hidden = !request;
+  if (!request) return;
+  const { progress } = request;
+  const fill = make("span", { class: "bar-fill" });
+  fill.style.width = `${(progress?.done || 0) * 100}%`;
+  const facts = [];
+  if (!progress) facts.push(request.state === "waiting" ? "waits to be started" : `started ${when(request.launched_at)}; its run told nothing yet`);
+  else {
+    facts.push(`stage ${progress.number} of ${progress.stages}, ${progress.stage}: ${progress.what}`);
+    if (progress.loss !== null) facts.push(`loss ${progress.loss.toFixed(3)}`);
+    if (progress.left_s !== null && !progress.stale) facts.push(`${aboutText(progress.left_s)} left`);
+  }
+  const cancel = make("button", { type: "button", class: "quiet", onclick: () => stop(request) }, "Cancel");
+  cancel.disabled = request.cancel_at !== null;
+  card.replaceChildren(
+    make("div", { class: "heading small" }, make("strong", {}, `${request.cause}: ${request.reason}`), make("span", { class: "grow" }), cancel),
+    make("div", { class: "retrain-bar", role: "progressbar", "aria-label": "How far the retraining is", "aria-valuemin": 0, "aria-valuemax": 100,
+      "aria-valuenow": progress?.done === null || !progress ? null : Math.round(progress.done * 100) },
+      make("span", { class: "bar" }, fill), make("span", { class: "muted" }, progress?.done === null || !progress ? "not planned yet" : percent(progress.done))),
+    make("p", {}, facts.join(" · ")),
+    ...(progress?.stale ? [make("p", { class: "error", role: "alert" }, `It told nothing since ${when(progress.at)}: it may be gone. What is shown is of that time.`)] : []),
+  );
+}
+
+async function stop(request) {
+  if (!window.confirm("End this retraining? What it has done so far is lost.")) return;
+  const problem = element("problem");
+  try {
+    await api(`/api/v1/retrains/${request.id}/cancel`, { method: "POST" });
+    problem.hidden = true;
+  } catch (error) {
+    problem.textContent = error instanceof Problem ? error.message : "The service does not answer; the retraining may go on.";
+    problem.hidden = false;
+  }
+  await show().catch(() => null); // the next turn shows it
+}
+
+function row(request) {
+  return make("tr", { "data-request": request.id }, make("td", {}, when(request.asked_at)), make("td", {}, request.asked_by),
+    make("td", {}, `${request.cause}: ${request.reason}`), make("td", {}, whereText(request)),
+    make("td", { class: request.outcome === "failed" ? "models-bad" : request.outcome === "promoted" ? "models-good" : null }, outcome(request)),
+    make("td", {}, request.note));
+}
+
+async function show() {
+  const found = await api(`/api/v1/retrains?limit=${SHOWN}`);
+  const text = JSON.stringify(found);
+  if (text === drawn) return;
+  drawn = text;
+  const active = found.find((request) => !isOver(request));
+  showNow(active);
+  element("retrains-summary").textContent = active ? (active.state === "running" ? "one runs" : "one waits") : "";
+  element("retrains").replaceChildren(...found.map(row));
+  element("no-retrains").hidden = found.length > 0;
+}
+
+repeat(show, 3000);
