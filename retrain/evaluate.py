@@ -17,7 +17,15 @@ from footfall.vision.film import analyse_film
 from footfall.vision.footage import Footage
 from retrain.collect import read_picture
 from retrain.gates import CountedClip, Stress
-from retrain.predictions import CHALLENGER, CHAMPION, Judged, slices_of, tally
+from retrain.predictions import (
+    CHALLENGER,
+    CHAMPION,
+    HEIGHT_BANDS_PX,
+    Judged,
+    height_name,
+    slices_of,
+    tally,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -64,6 +72,8 @@ def figures(judged: Sequence[Judged]) -> dict[str, Any]:
         parts: dict[str, Any] = {"all": _scores(judged, model)}
         for name, mask in slices_of(judged).items():
             parts[name] = _scores([each for each, wanted in zip(judged, mask, strict=True) if wanted], model)
+        for low, high in HEIGHT_BANDS_PX:
+            parts[height_name(low, high)] = _height_scores(judged, model, (low, high))
         told[model] = {"parts": parts, "curve": _curve(judged, model)}
     return told
 
@@ -76,6 +86,15 @@ def _scores(judged: Sequence[Judged], model: str) -> dict[str, Any]:
     numbers = {"f1": whole.f1, "precision": whole.precision, "recall": whole.recall, "ap50": ap}
     rounded = {name: None if value is None else round(value, 4) for name, value in numbers.items()}
     return rounded | {"frames": len(judged), "people": int(whole.right.sum() + whole.missed.sum())}
+
+
+def _height_scores(judged: Sequence[Judged], model: str, heights_px: tuple[float, float]) -> dict[str, Any]:
+    """Of people of such heights only; average precision is not told, as weak finds have no height band of their own."""
+    found = tally(judged, model, heights_px=heights_px)
+    people = found.right + found.missed
+    numbers = {"f1": found.f1, "precision": found.precision, "recall": found.recall, "ap50": None}
+    rounded = {name: None if value is None else round(value, 4) for name, value in numbers.items()}
+    return rounded | {"frames": int((people > 0).sum()), "people": int(people.sum())}
 
 
 def _curve(judged: Sequence[Judged], model: str) -> list[dict[str, float | None]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from retrain.predictions import CHALLENGER, CHAMPION, HEIGHT_BANDS_PX, clusters_of, slices_of, tally
+from retrain.predictions import CHALLENGER, CHAMPION, HEIGHT_BANDS_PX, clusters_of, height_name, slices_of, tally
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -268,7 +268,7 @@ def gate_slices(judged: Sequence[Judged], champion: Tally, challenger: Tally, bo
     ]
     every = np.ones(len(judged), bool)
     for low, high in HEIGHT_BANDS_PX:
-        name = f"people of {low} px and more" if high >= 10_000 else f"people of {low} to {high} px"
+        name = height_name(low, high)
         first, second = (tally(judged, model, heights_px=(low, high)) for model in (CHAMPION, CHALLENGER))
         parts.append((name, first, second, every))
     for name, first, second, mask in parts:

@@ -22,10 +22,15 @@ if TYPE_CHECKING:
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 IOU: Final = 0.5
-HEIGHT_BANDS_PX: Final = ((0, 48), (48, 96), (96, 10_000))
-"""Heights of people in the camera's picture: far, middle, near."""
 CROWDED: Final = 6
 """So many people on a frame are a crowd."""
+HEIGHT_BANDS_PX: Final = ((0, 48), (48, 96), (96, 10_000))
+"""Heights of people in the camera's picture: far, middle, near."""
+
+
+def height_name(low: float, high: float) -> str:
+    """Return what people call a band of heights."""
+    return f"people of {low:g} px and more" if high >= HEIGHT_BANDS_PX[-1][1] else f"people of {low:g} to {high:g} px"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

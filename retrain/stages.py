@@ -31,6 +31,7 @@ from footfall.vision.statistics import blockiness, haze, noise_sigma, sharpness
 from retrain import evaluate, export, gates, job, plan, quantise
 from retrain.augment import Augmenter, Material, Mixture, sheet
 from retrain.collect import collect, picture_file, read_picture
+from retrain.examples import differing
 from retrain.frames import LabelledFrame, digest_of, frame_as_json, frame_from_json, read_manifest, write_manifest
 from retrain.labels import agreement, contact_sheet, duplicates, look_at, missing_labels, suspects
 from retrain.predictions import CHALLENGER, CHAMPION, read_predictions, write_predictions
@@ -78,7 +79,7 @@ class Workshop:
         teacher: folder of a stronger model; None without one.
         bounds: of the gates.
         promote: takes the folder of a challenger, that of the model with floats it was made of (None: itself), its gate
-            report, and whether it passed; returns the outcome.
+            report with `examples` of where it differs, and whether it passed; returns the outcome.
         batch: opens a label batch: how many frames are wanted, and ids of frames that could be labelled.
     """
 
@@ -550,10 +551,17 @@ class _Stages:
             "stress": done["evaluate"]["stress"],
             "technique": done["technique"],
             "data": {"digest": done["split"]["digest"], "test_digest": done["split"]["test_digest"]},
+            "champion": done["plan"]["record"]["champion"],
+            "training": done["train"]["taught"] | {"curve": done["train"]["curve"]},
+            "examples": self._examples(),
         }
         exported = self._run.part("export")
         floats = exported / "floats" if done["export"]["artefact"] == "int8" else None
         return self._shop.promote(exported / "model", floats, report, bool(report["promote"]))
+
+    def _examples(self) -> list[dict[str, Any]]:
+        judged = read_predictions(self._run.part("evaluate") / PREDICTIONS)
+        return differing(judged, known={each.id for each in self._manifest()})
 
     def _manifest(self) -> tuple[LabelledFrame, ...]:
         return read_manifest(self._run.part("split") / MANIFEST)

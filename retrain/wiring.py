@@ -16,6 +16,7 @@ from footfall.stores.database import Database
 from footfall.stores.drift import DriftStore
 from footfall.stores.registry import Registry
 from footfall.stores.retrains import RetrainStore
+from footfall.stores.runs import examples_key
 from footfall.stores.samples import SampleStore
 from footfall.vision.detector import read_card
 from footfall.vision.models import EMBEDDED_FOLDER, resolve_model
@@ -166,10 +167,12 @@ def workshop_of(
         report: Mapping[str, Any],
         passed: bool,  # noqa: FBT001
     ) -> dict[str, Any]:
+        # Apart from the report, which is for ever: of a deleted picture nothing may stay.
+        stores.blobs.put(examples_key(job.request_id), json.dumps(report["examples"]).encode())
         return hand_over(
             stores.registry,
             challenger,
-            report,
+            {name: each for name, each in report.items() if name != "examples"},
             passed=passed,
             run=job.request_id,
             champion=sha256,

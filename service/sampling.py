@@ -20,7 +20,7 @@ import structlog
 
 from footfall.domain import Population, Sample, Sampling
 from footfall.errors import StoreError
-from footfall.stores.runs import forget_pictures
+from footfall.stores.runs import forget_examples, forget_pictures
 from footfall.vision.privacy import pixelate_heads
 from service.clips import AROUND_S, MEDIA_TYPE, ClipError, ClipRecorder, starts_in_hour
 
@@ -692,8 +692,10 @@ class SampleKeeper:
 
     def _forget(self, gone: Sequence[Sample], now: datetime) -> None:
         """Retrainings keep lists and copies of frames: what is deleted is deleted there, too."""
+        frames = [each.id for each in gone if each.unit == "frame"]
         if self._runs is not None:
-            forget_pictures(self._runs, [each.id for each in gone if each.unit == "frame"], at=now)
+            forget_pictures(self._runs, frames, at=now)
+        forget_examples(self._blobs, frames)
 
     def _drop(self, gone: Sequence[Sample], now: datetime, reason: DeletionReason) -> None:
         for sample in gone:

@@ -1,14 +1,21 @@
-"""Folders that retrainings leave: what must go from them when pictures are deleted; trains nothing."""
+"""What retrainings leave of pictures, and what must go of it when those are deleted; trains nothing."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from footfall.errors import UnknownRecordError
+
 if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
     from pathlib import Path
+
+    from footfall.stores.blobs import BlobStore
+
+_RETRAINS: Final = "retrains"
+_EXAMPLES: Final = "examples.json"
 
 _LISTS: Final = (("split/manifest.json", ("frames",)), ("02-collect.json", ("frames", "unlabelled")))
 """Files of a run that list frames, and under which keys."""
@@ -42,6 +49,43 @@ def forget_pictures(runs: Path, sample_ids: Collection[str], *, at: datetime) ->
             if content is not None and wanted & set(content.get("sheet_frames", ())):
                 (run / sheet).unlink(missing_ok=True)
         touched += known
+    return touched
+
+
+def examples_key(run: str) -> str:
+    """Where a run's examples are among the blobs: frames of its test on which champion and challenger differ."""
+    return f"{_RETRAINS}/{run}/{_EXAMPLES}"
+
+
+def read_examples(blobs: BlobStore, run: str) -> list[dict[str, Any]]:
+    """Return a run's examples, as `retrain.examples.differing` made them; empty where there are none.
+
+    Raises:
+        StoreError: the blobs cannot be read.
+    """
+    try:
+        found: list[dict[str, Any]] = json.loads(blobs.get(examples_key(run)))
+    except UnknownRecordError:
+        return []
+    return found
+
+
+def forget_examples(blobs: BlobStore, sample_ids: Collection[str]) -> int:
+    """Remove what is known of deleted pictures from the examples of every run; tells of how many runs that was.
+
+    Raises:
+        StoreError: the blobs cannot be read or written.
+    """
+    wanted = frozenset(sample_ids)
+    touched = 0
+    for blob in list(blobs.blobs(_RETRAINS)) if wanted else []:
+        if not blob.key.endswith(f"/{_EXAMPLES}"):
+            continue
+        known = json.loads(blobs.get(blob.key))
+        kept = [each for each in known if each["sample"] not in wanted]
+        if len(kept) < len(known):
+            blobs.put(blob.key, json.dumps(kept).encode())
+            touched += 1
     return touched
 
 

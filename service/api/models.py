@@ -1,17 +1,33 @@
 """Which models there are and who serves; promoting one, trying one out, going back; who did what."""
 
+import re
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from footfall.domain import NAME_PATTERN, ModelAction, ModelChange, ModelOrigin, RegisteredModel
+from footfall.errors import UnknownRecordError
 from footfall.stores.registry import Outcome
+from footfall.stores.runs import read_examples
 from service.api.problems import RESPONSES, invalid
 from service.api.services import Services, ServicesDep
 
 router = APIRouter(prefix="/api/v1/models", tags=["models"], responses=RESPONSES)
+
+
+_RUN: Final = re.compile(r"[0-9a-f]{32}")
+_LONG: Final = ("figures", "stress", "training")
+"""Parts of a gate report that its own call gives: the list of all models is asked for every few seconds."""
+_SUMMED_UP: Final = ("all", "old", "new")
+
+
+class Compared(BaseModel):
+    """F1 of a model and of the champion that it was judged against, each at its own threshold; null without people."""
+
+    champion: float | None
+    challenger: float | None
 
 
 class ModelEntry(BaseModel):
@@ -25,7 +41,10 @@ class ModelEntry(BaseModel):
     licence: str
     description: str
     card: dict[str, Any] = Field(description="The content of its `model.json`.")
-    gates: dict[str, Any] | None = Field(description="What its gates found; null: it went through none.")
+    gates: dict[str, Any] | None = Field(
+        description="What its gates found, without figures and curves; null: it went through none."
+    )
+    compared: dict[str, Compared] = Field(description="On all frames of the test, old and new ones; may be empty.")
     rejected: bool = Field(description="Its gates said no: it is promoted only with `force`.")
     size_bytes: int
     added_at: datetime
@@ -36,6 +55,8 @@ class ModelEntry(BaseModel):
     @classmethod
     def of(cls, model: RegisteredModel) -> "ModelEntry":
         """Return the answer for a model."""
+        report = model.gates or {}
+        of_both = [report.get("figures", {}).get(name, {}).get("parts", {}) for name in ("champion", "challenger")]
         return cls(
             sha256=model.sha256,
             name=model.name,
@@ -45,7 +66,12 @@ class ModelEntry(BaseModel):
             licence=str(model.card.get("licence", "unknown")),
             description=str(model.card.get("description", "")),
             card=dict(model.card),
-            gates=None if model.gates is None else dict(model.gates),
+            gates=None if model.gates is None else {key: each for key, each in report.items() if key not in _LONG},
+            compared={
+                part: Compared(champion=of_both[0][part].get("f1"), challenger=of_both[1][part].get("f1"))
+                for part in _SUMMED_UP
+                if part in of_both[0] and part in of_both[1]
+            },
             rejected=model.is_rejected,
             size_bytes=model.size_bytes,
             added_at=model.added_at,
@@ -91,6 +117,40 @@ class ChangeAnswer(BaseModel):
             canaries=list(aliases.canaries),
             outcome=outcome,
         )
+
+
+class FindsAnswer(BaseModel):
+    """What a model surely finds on a frame."""
+
+    errors: int = Field(description="Wrong finds and people missed.")
+    finds: list[dict[str, Any]] = Field(description="`box` (x0, y0, x1, y1 in pixels), `score`, and whether `right`.")
+
+
+class ExampleAnswer(BaseModel):
+    """A frame of the test on which a model errs more often than the champion it was judged against, or less often."""
+
+    sample: str = Field(description="Its picture: `/api/v1/samples/ID/picture`.")
+    camera: str
+    taken_at: datetime
+    width_px: int
+    height_px: int
+    new: bool = Field(description="Of what was to be learned.")
+    truth: list[list[float]] = Field(description="Boxes of everybody; x0, y0, x1, y1 in pixels.")
+    champion: FindsAnswer
+    challenger: FindsAnswer
+
+
+class ReportAnswer(BaseModel):
+    """Everything that a retraining found out about its model."""
+
+    sha256: str
+    name: str
+    run: str
+    report: dict[str, Any] | None = Field(
+        description="Gates, figures (parts and the curve of precision and recall, of both models), stress, training; "
+        "null: it went through no gates."
+    )
+    examples: list[ExampleAnswer] = Field(description="Only frames whose picture is still kept.")
 
 
 class ShadowAnswer(BaseModel):
@@ -184,6 +244,22 @@ def list_models(services: ServicesDep, limit: Annotated[int, Query(ge=1, le=1000
     )
 
 
+@router.get("/{sha256}/report", summary="What a retraining found out about its model")
+def read_report(
+    sha256: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="Of the model.")], services: ServicesDep
+) -> ReportAnswer:
+    """Return the whole report of the gates, with frames on which the model differs from the champion of that time."""
+    model = services.registry.model(sha256)
+    known = read_examples(services.blobs, model.run) if _RUN.fullmatch(model.run) else []
+    return ReportAnswer(
+        sha256=model.sha256,
+        name=model.name,
+        run=model.run,
+        report=None if model.gates is None else dict(model.gates),
+        examples=[each for each in (_example(services, example) for example in known) if each is not None],
+    )
+
+
 @router.post("/promote", summary="Make a model the champion")
 def promote_model(wanted: NewPromotion, services: ServicesDep) -> ChangeAnswer:
     """Services swap within `FOOTFALL_MODELS_INTERVAL_S`, between two batches; asking again changes nothing."""
@@ -215,6 +291,27 @@ def withdraw_model(wanted: NewWithdrawal, services: ServicesDep) -> ChangeAnswer
 def roll_back(wanted: NewRollback, services: ServicesDep) -> ChangeAnswer:
     """A challenger with canaries is withdrawn; else the previous champion serves again. One step only."""
     return ChangeAnswer.of(*services.registry.rollback(**_who(wanted), seen=wanted.seen))
+
+
+def _example(services: Services, example: dict[str, Any]) -> ExampleAnswer | None:
+    """None where the picture is not kept any more: then nothing of it is shown."""
+    try:
+        sample = services.samples.sample(example["sample"])
+    except UnknownRecordError:
+        return None
+    if sample.picture_deleted_at is not None:
+        return None
+    return ExampleAnswer(
+        sample=sample.id,
+        camera=sample.camera_id,
+        taken_at=sample.taken_at,
+        width_px=sample.width_px,
+        height_px=sample.height_px,
+        new=example["new"],
+        truth=example["truth"],
+        champion=FindsAnswer(**example["champion"]),
+        challenger=FindsAnswer(**example["challenger"]),
+    )
 
 
 def _who(wanted: _Asked) -> dict[str, Any]:

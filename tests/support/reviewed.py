@@ -67,9 +67,11 @@ class Reviewed:
                 content = {"boxes": [box[:4] for box in sample.detail["boxes"]]}
             self.store.add_label(SampleLabel(sample.id, "yolo11x", self.said_at, "teacher", content))
 
-    def frame(self, truth: list[list[float]], found: list[list[float]], *, hours_ago: int, probability: float) -> None:
+    def frame(
+        self, truth: list[list[float]], found: list[list[float]], *, hours_ago: int, probability: float = 0.5
+    ) -> Sample:
         detail = {"threshold": 0.3, "boxes": [[*box, 0.8] for box in found]}
-        self.sample(
+        return self.sample(
             {"boxes": truth},
             hours_ago=hours_ago,
             unit="frame",

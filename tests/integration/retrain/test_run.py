@@ -16,7 +16,9 @@ import pytest
 
 from footfall.stores.registry import Registry
 from footfall.stores.retrains import RetrainStore
+from footfall.stores.runs import forget_examples, read_examples
 from footfall.vision.detector import load_detector, read_card, sha256_of
+from retrain.examples import differing
 from retrain.frames import digest_of, read_manifest
 from retrain.gates import Bounds, Evidence, judge, verdict
 from retrain.predictions import CHALLENGER, CHAMPION, read_predictions, tally
@@ -110,6 +112,23 @@ def test_a_request_ends_with_a_champion_that_the_registry_gives_to_everybody(pro
     assert progress is not None
     assert (progress.stage, progress.number, progress.stages, progress.left_s) == ("promote", 11, 11, 0.0)
     assert progress.done == pytest.approx(1.0)
+
+
+@pytest.mark.slow
+def test_what_people_look_at_is_kept_where_the_page_finds_it(promoted: Drifted) -> None:
+    registry = Registry(promoted.database, promoted.blobs)
+    gates = registry.model(registry.aliases().champion or "").gates or {}
+    assert gates["champion"] == artefact(promoted, "train")["base"]["sha256"]
+    assert gates["training"]["curve"] == artefact(promoted, "train")["curve"]
+    assert {"camera c0", "crowded", "people of 96 px and more"} <= set(gates["figures"]["challenger"]["parts"])
+    assert "examples" not in gates  # what is for ever holds nothing of single pictures
+    judged = read_predictions(folder_of(promoted) / "evaluate" / "predictions.jsonl")
+    known = {each.frame_id for each in judged}
+    examples = read_examples(promoted.blobs, REQUEST)
+    assert examples == differing(judged, known=known)
+    assert examples
+    assert forget_examples(promoted.blobs, [examples[0]["sample"]]) == 1
+    assert read_examples(promoted.blobs, REQUEST) == examples[1:]
 
 
 @pytest.mark.slow

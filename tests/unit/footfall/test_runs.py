@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from footfall.stores.runs import forget_pictures
+from footfall.stores.blobs import BlobStore
+from footfall.stores.runs import examples_key, forget_examples, forget_pictures, read_examples
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 GONE, KEPT = "a" * 32, "b" * 32
@@ -58,3 +59,18 @@ def test_the_moment_of_deletion_stays_the_first_one_and_nothing_there_is_no_faul
     assert json.loads((run / "split" / "manifest.json").read_text())["frames"][0]["deleted_at"] == NOW.isoformat()
     assert forget_pictures(tmp_path / "none", [GONE], at=NOW) == 0
     assert forget_pictures(tmp_path, [], at=NOW) == 0
+
+
+def test_a_deleted_picture_is_gone_from_the_examples_of_every_run_and_of_no_other_blob(tmp_path: Path) -> None:
+    blobs = BlobStore(str(tmp_path))
+    one, other = "1" * 32, "2" * 32
+    both = [{"sample": GONE, "truth": [[1, 2, 3, 4]]}, {"sample": KEPT, "truth": []}]
+    for run, content in ((one, both), (other, both[1:])):
+        blobs.put(examples_key(run), json.dumps(content).encode())
+    blobs.put(f"retrains/{one}/other.json", json.dumps(both).encode())
+    assert forget_examples(blobs, []) == 0
+    assert forget_examples(blobs, [GONE]) == 1
+    assert read_examples(blobs, one) == read_examples(blobs, other) == both[1:]
+    assert json.loads(blobs.get(f"retrains/{one}/other.json")) == both
+    assert forget_examples(blobs, [GONE]) == 0
+    assert read_examples(blobs, "3" * 32) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fastapi.testclient import TestClient
 from support.registered import model_folder
+from support.reviewed import Reviewed
 from unit.service.api.conftest import TOKEN, World, client_of
 
 from footfall.domain import Camera
+from footfall.stores.runs import examples_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +27,8 @@ BY = {"by": "ana", "why": "asked for"}
 def add(world: World, tmp_path: Path) -> Callable[..., str]:
     def add(name: str, **about: Any) -> str:
         folder = model_folder(tmp_path / "made", name, threshold=0.4)
-        return world.services.registry.add(folder, origin="imported", by="ana", at=NOON, **about).sha256
+        about = {"origin": "imported", "by": "ana", "at": NOON, **about}
+        return world.services.registry.add(folder, **about).sha256
 
     return add
 
@@ -90,6 +94,55 @@ def test_a_rejected_model_needs_force(client: TestClient, add: Callable[..., str
     add("poisoned", gates={"G1": "failed"}, is_rejected=True)
     assert post(client, "promote", model="poisoned").status_code == 409
     assert post(client, "promote", model="poisoned", force=True).status_code == 200
+
+
+REPORT: dict[str, Any] = {
+    "promote": True,
+    "gates": [{"name": "G1 new", "passed": True, "detail": "F1 +0.05"}],
+    "figures": {
+        model: {
+            "parts": {part: {"f1": f1, "frames": 4} for part in ("all", "old", "new", "camera gate")},
+            "curve": [{"threshold": 0.5, "precision": 0.9, "recall": 0.8}],
+        }
+        for model, f1 in (("champion", 0.8), ("challenger", 0.9))
+    },
+    "stress": [{"kind": "fog", "severity": 3, "champion": 0.4, "challenger": 0.6}],
+    "training": {"steps": 20, "curve": [{"step": 1, "loss": 2.0}]},
+    "champion": "ab" * 32,
+}
+RUN = "0123456789abcdef" * 2
+
+
+def example(sample: str) -> dict[str, Any]:
+    found = {"errors": 0, "finds": [{"box": [1.0, 2.0, 3.0, 4.0], "score": 0.9, "right": True}]}
+    about = {"sample": sample, "camera": "gate", "at": NOON.isoformat(), "new": True, "truth": [[1.0, 2.0, 3.0, 4.0]]}
+    return about | {"champion": found | {"errors": 1, "finds": []}, "challenger": found}
+
+
+def test_the_report_has_what_the_list_leaves_out(world: World, client: TestClient, add: Callable[..., str]) -> None:
+    sha256 = add("fog", run=RUN, gates=REPORT)
+    (entry,) = client.get("/api/v1/models").json()["models"]
+    assert set(entry["gates"]) == {"promote", "gates", "champion"}
+    assert entry["compared"] == {part: {"champion": 0.8, "challenger": 0.9} for part in ("all", "old", "new")}
+    told = client.get(f"/api/v1/models/{sha256}/report").json()
+    assert told == {"sha256": sha256, "name": "fog", "run": RUN, "report": REPORT, "examples": []}
+    by_hand = client.get(f"/api/v1/models/{add('day')}/report").json()
+    assert (by_hand["report"], by_hand["examples"]) == (None, [])
+    assert client.get(f"/api/v1/models/{'0' * 64}/report").status_code == 404
+
+
+def test_a_frame_is_an_example_for_as_long_as_its_picture_is_kept(
+    world: World, client: TestClient, add: Callable[..., str]
+) -> None:
+    reviewed = Reviewed(world.services.samples._database, NOON)
+    kept, gone = (reviewed.frame([], [], hours_ago=hour) for hour in (1, 2))
+    world.services.samples.note_pictures_deleted([gone], at=NOON, actor="retention", reason="expired")
+    sha256 = add("fog", run=RUN, gates=REPORT)
+    samples = [kept.id, gone.id, "f" * 32]
+    world.services.blobs.put(examples_key(RUN), json.dumps([example(each) for each in samples]).encode())
+    (shown,) = client.get(f"/api/v1/models/{sha256}/report").json()["examples"]
+    assert (shown["sample"], shown["width_px"], shown["camera"]) == (kept.id, kept.width_px, "gate")
+    assert (shown["champion"]["errors"], shown["challenger"]["finds"][0]["right"]) == (1, True)
 
 
 @pytest.mark.parametrize(
