@@ -1,5 +1,6 @@
 // The models page: who serves, who is tried out, what its gates found, who did what; a change names what was seen.
 import { Problem, api, make, percent, repeat } from "./common.js";
+import { openReport, openedReport } from "./models-report.js";
 
 const element = (id) => document.getElementById(id);
 const NAME_KEY = "footfall-reviewer"; // the same name as on the review page
@@ -11,6 +12,7 @@ let seen = 0;
 let names = new Map();
 let trying = null;
 let drawn = "";
+let wanted = new URLSearchParams(location.search).get("report"); // of a model, by its sha256
 
 element("by").value = localStorage.getItem(NAME_KEY) || "";
 
@@ -76,6 +78,16 @@ function figure(label, value) {
   return make("div", {}, make("dt", {}, label), make("dd", {}, value));
 }
 
+/** F1 of the champion of that time and of this one, on new and old frames of the test. */
+function comparedText({ compared }) {
+  const parts = ["new", "old"].filter((part) => compared[part] && compared[part].champion !== null && compared[part].challenger !== null);
+  return parts.map((part) => `${compared[part].champion.toFixed(3)} → ${compared[part].challenger.toFixed(3)} on ${part} frames`).join(", ");
+}
+
+function report(model) {
+  openReport(model, nameOf).catch((error) => tell("problem", error instanceof Problem ? error.message : "The service does not answer."));
+}
+
 function card(model, state) {
   const role = roleOf(model, state);
   const chips = [];
@@ -85,9 +97,10 @@ function card(model, state) {
   const figures = make("dl", { class: "models-figures" },
     figure("Looks at", runsHere(model, state)),
     ...(role === "Challenger" && state.running.shadow ? [figure("Agrees", shadowText(state.running.shadow))] : []),
+    ...(comparedText(model) ? [figure("F1", comparedText(model))] : []),
     figure("Threshold", model.threshold.toFixed(2)),
     figure("Size", `${(model.size_bytes / 1e6).toFixed(1)} MB`),
-    figure("From", model.run ? `${model.origin}, run ${model.run}` : model.origin),
+    figure("From", model.run ? `${model.origin}, run ${short(model.run)}` : model.origin),
     figure("Added", `${when(model.added_at)} by ${model.added_by}`),
     figure("Licence", model.licence),
     figure("sha256", make("code", { title: model.sha256 }, short(model.sha256))),
@@ -98,6 +111,7 @@ function card(model, state) {
     buttons.append(make("button", { type: "button", onclick: () => open(model, state) }, role === "Challenger" ? "Other cameras" : "Try out"));
   }
   if (role === "Challenger") buttons.append(make("button", { type: "button", class: "quiet", onclick: () => change("withdraw", {}) }, "Withdraw"));
+  if (model.gates) buttons.append(make("button", { type: "button", class: "quiet", onclick: () => report(model) }, "Report"));
   const parts = [make("div", { class: "heading small" }, make("h2", {}, model.name), ...chips)];
   if (model.description) parts.push(make("p", { class: "hint" }, model.description));
   if (model.refusal) parts.push(make("p", { class: "error" }, model.refusal));
@@ -157,6 +171,11 @@ async function show() {
   rollback.disabled = !state.canaries.length && state.previous === null;
   rollback.title = state.canaries.length ? `End the try-out of ${nameOf(state.challenger)}` : `Let ${nameOf(state.previous)} serve again`;
   showBanners(state);
+  if (wanted) {
+    const model = state.models.find(({ sha256 }) => sha256 === wanted);
+    wanted = null;
+    if (model && !openedReport()) report(model);
+  }
 }
 
 repeat(show, 3000);

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
-from integration.browser.conftest import Site
+from integration.browser.conftest import HEIGHT_PX, WIDTH_PX, Site, paint, people_at
 from playwright.sync_api import Page, expect
+from support.browsing import shoot, wait_until
 from support.registered import model_folder
 from support.requests import make_request
+from support.reviewed import Reviewed
 
-from footfall.domain import Camera, RegisteredModel, RetrainProgress
+from footfall.domain import Camera, RegisteredModel, RetrainProgress, Sample
+from footfall.stores.runs import examples_key, read_examples
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BY: dict[str, Any] = {"actor": "ana", "why": "to begin with", "at": NOON}
@@ -180,3 +185,121 @@ def test_the_retraining_that_runs_shows_how_far_it_is_and_when_its_news_are_old(
     now.get_by_role("button", name="Cancel").click()
     expect(page.locator(f'tr[data-request="{request.id}"]')).to_contain_text("is being cancelled")
     assert store.request(request.id).cancel_at is not None
+
+
+RUN = "0123456789abcdef" * 2
+
+
+def figures(shift: float) -> dict[str, Any]:
+    """Figures of one model, as a retraining writes them; `shift` is how much better it is."""
+    names = ["all", "camera gate", "camera hall", "hours 06-12 UTC", "crowded", "not crowded", "old", "new"]
+    names += ["people of 0 to 48 px", "people of 48 to 96 px", "people of 96 px and more"]
+    part = {"f1": 0.80 + shift, "precision": 0.86 + shift / 2, "recall": 0.75 + shift, "ap50": 0.81 + shift}
+    parts: dict[str, Any] = {name: part | {"frames": 28, "people": 130} for name in names}
+    parts["camera hall"] = part | {"f1": 0.80 - shift, "frames": 9, "people": 31}
+    parts["people of 0 to 48 px"] = dict.fromkeys(part, None) | {"frames": 0, "people": 0}
+    recalls = [0.95 + shift / 2 - 0.02 * step for step in range(41)]
+    curve = [
+        {"threshold": 0.05 + 0.0225 * step, "precision": min(1.0, 0.55 + shift + 0.011 * step), "recall": recall}
+        for step, recall in enumerate(recalls)
+    ]
+    return {"parts": parts, "curve": [*curve, {"threshold": 0.95, "precision": None, "recall": 0.0}]}
+
+
+REPORT: dict[str, Any] = GATES | {
+    "promote": True,
+    "figures": {"champion": figures(0.0), "challenger": figures(0.06)},
+    "stress": [
+        {"kind": kind, "severity": severity, "champion": 0.8 - severity / 8, "challenger": 0.8 - severity / 12}
+        for kind in ("dark", "fog", "noise")
+        for severity in (1, 3, 5)
+    ],
+    "training": {
+        "steps": 20,
+        "seconds": 75.3,
+        "device": "cpu",
+        "curve": [{"step": step, "loss": 3.0 / (1 + step / 8)} for step in range(1, 21)],
+    },
+}
+
+
+def film(site: Site) -> list[Sample]:
+    """Two frames of the gate with everybody marked; of one the picture is deleted later."""
+    reviewed = Reviewed(site.database, datetime.now(UTC))
+    kept = []
+    for number in range(2):
+        people = people_at(1.0 + number)
+        content = cv2.imencode(".jpg", paint(people))[1].tobytes()
+        key = f"samples/gate/{number}.jpg"
+        site.services.blobs.put(key, content)
+        size = {"width_px": WIDTH_PX, "height_px": HEIGHT_PX, "size_bytes": len(content), "media_type": "image/jpeg"}
+        about: dict[str, Any] = {"unit": "frame", "blob_key": key, "detail": {"boxes": [], "threshold": 0.3}, **size}
+        kept.append(reviewed.sample({"boxes": people.tolist()}, hours_ago=number, **about))
+    examples = []
+    for sample, number in zip(kept, range(2), strict=True):
+        truth = people_at(1.0 + number).round(1).tolist()
+        finds = [{"box": [x + 6 for x in box], "score": 0.8, "right": True} for box in truth]
+        wrong = {"box": [500.0, 110.0, 780.0, 420.0], "score": 0.5, "right": False}
+        about = {"sample": sample.id, "camera": "gate", "at": sample.taken_at.isoformat(), "new": True, "truth": truth}
+        better, worse = {"errors": 0, "finds": finds}, {"errors": 3, "finds": [finds[0], wrong]}
+        examples.append(
+            about
+            | ({"champion": worse, "challenger": better} if number == 0 else {"champion": better, "challenger": worse})
+        )
+    site.services.blobs.put(examples_key(RUN), json.dumps(examples).encode())
+    return kept
+
+
+def test_a_report_shows_curves_parts_and_frames_on_which_models_differ_until_their_pictures_are_deleted(
+    site: Site, page: Page, add: Callable[..., RegisteredModel], models: dict[str, RegisteredModel]
+) -> None:
+    first, second = film(site)
+    made = add("fog-night", origin="retrained", run=RUN, gates=REPORT | {"champion": models["day"].sha256})
+    page.goto(f"{site.url}/models")
+    expect(card(page, "fog-night")).to_contain_text("0.800 → 0.860 on new frames, 0.800 → 0.860 on old frames")
+    expect(card(page, "day").get_by_role("button", name="Report")).to_have_count(0)
+    card(page, "fog-night").get_by_role("button", name="Report").click()
+
+    report = page.locator("#report")
+    expect(report.locator("#report-about")).to_have_text("beside day, run 0123456789ab")
+    expect(report.get_by_role("img", name="Precision against recall").locator("polyline")).to_have_count(2)
+    expect(report.get_by_role("img", name="Precision against recall").locator("circle")).to_have_count(2)
+    expect(report).to_contain_text("fog-night: precision 0.890, recall 0.810, AP 0.870")
+    expect(report.get_by_role("img", name="Loss by step of training").locator("polyline")).to_have_count(1)
+    expect(report.locator("tr", has_text="fog")).to_contain_text("0.425 → 0.550")
+    part = report.locator('tr[data-part="camera hall"]')
+    expect(part).to_contain_text("0.8000.740−0.060")
+    expect(part.locator("td").last).to_have_class("models-bad")
+    expect(report.locator('tr[data-part="people of 0 to 48 px"]')).to_contain_text("–––")
+
+    frame = report.locator(f'figure[data-sample="{first.id}"]')
+    expect(frame).to_contain_text("day 3 errors, fog-night 0 errors")
+    frame.scroll_into_view_if_needed()
+    wait_until(page, lambda: frame.locator("img").evaluate("each => each.complete && each.naturalWidth") == WIDTH_PX)
+    expect(frame.locator("rect")).to_have_count(8)
+    shoot(page, "models-report")
+    truth = frame.locator(".of-truth")
+    expect(truth).to_be_visible()
+    page.get_by_label("everybody who is there").uncheck()
+    expect(truth).to_be_hidden()
+
+    page.reload()  # the address names the model
+    expect(report.locator("#report-title")).to_have_text("fog-night")
+    # Its time is over: what the report shows of it goes with the picture.
+    site.services.keeper._drop([second], datetime.now(UTC), "expired")
+    assert [each["sample"] for each in read_examples(site.services.blobs, RUN)] == [first.id]
+    page.reload()
+    expect(report.locator("figure")).to_have_count(1)
+    page.get_by_role("button", name="Close").click()
+    expect(report).to_be_hidden()
+    assert page.url == f"{site.url}/models"
+    assert made.run == RUN
+
+
+def test_a_report_without_pictures_and_figures_says_so(
+    site: Site, page: Page, models: dict[str, RegisteredModel]
+) -> None:
+    page.goto(f"{site.url}/models?report={models['poisoned'].sha256}")
+    expect(page.locator("#report-none")).to_be_visible()
+    expect(page.locator("#report-examples-card")).to_be_hidden()
+    expect(page.locator("#report-parts-card")).to_be_hidden()
