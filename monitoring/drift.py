@@ -39,11 +39,6 @@ FOLDER: Final = "evidence"
 """Of the blobs: `evidence/CAMERA/20260131T130000Z-alarm-RUN.html.gz`, and `.json` beside it."""
 QUIET: Final = timedelta(hours=6)
 """After a report on an alarm the next one of that camera adds nothing for as long."""
-CONTENT_SECURITY_POLICY: Final = (
-    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-    "img-src data: blob:; font-src data:"
-)
-"""For a report's HTML: its scripts, styles and fonts are inside it and it may load nothing."""
 _KEY: Final = re.compile(
     rf"{FOLDER}/(?P<camera>[^/]+)/(?P<at>\d{{8}}T\d{{6}}Z)-(?P<reason>alarm|daily)(?:-(?P<run>[0-9a-f-]{{36}}))?\."
     r"(?P<kind>html\.gz|json)"
@@ -128,7 +123,7 @@ class EvidenceWriter:
         writer.tidy(at)  # once a day
 
     The HTML is somebody else's script: show it in an `<iframe sandbox="allow-scripts">` (never with
-    `allow-same-origin`) and answer it with `CONTENT_SECURITY_POLICY`; it loads nothing.
+    `allow-same-origin`), answered with a policy that lets it load nothing.
 
     Args:
         blobs: reports go below `evidence/`.

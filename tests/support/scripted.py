@@ -16,6 +16,7 @@ from footfall.vision.analysis import Analysis, CameraAnalyser
 from footfall.vision.detector import Detector, pairwise_iou
 from footfall.vision.evaluation import FilmedTruth
 from footfall.vision.footage import Footage
+from footfall.vision.privacy import pixelate_heads
 from service.sampling import Sampler
 
 MOSTLY = 0.8
@@ -108,12 +109,18 @@ class Screening:
             boxes = self.truth.boxes_at(number)[1]
             people += len(boxes)
             if number in self._sequences and len(boxes):
-                detections = self._sequences[number]
-                sure = detections.boxes_px[detections.scores >= detections.threshold]
-                enough = pairwise_iou(boxes, sure) >= 0.5
-                rows, columns = linear_sum_assignment(enough, maximize=True)
-                matched += int(enough[rows, columns].sum())
+                matched += _pairs(boxes, _sure(self._sequences[number]))
         return matched, people
+
+    def agreement_with(self, other: Detector, *, every: int) -> float:
+        """2 · both ÷ (these + those) of whom both find on every so many-th frame, which the other sees pixelated."""
+        both = boxes = 0
+        for frame, detections in self._found[::every]:
+            mine = _sure(detections)
+            theirs = _sure(other.detect([pixelate_heads(frame.picture, mine)])[0])
+            both += _pairs(mine, theirs)
+            boxes += len(mine) + len(theirs)
+        return 2 * both / boxes
 
     def judge(self, samples: Sequence[Sample]) -> list[SampleLabel]:
         """Say of each sample what the truth says."""
@@ -130,6 +137,17 @@ class Screening:
         verdicts = {each.is_right for hour_at, each in self.followed if (hour_at, each.key) == (sample.hour_at, key)}
         assert len(verdicts) == 1, f"{key} is of {len(verdicts)} people"
         return {"verdict": "right" if verdicts.pop() else "wrong"}
+
+
+def _sure(found: Detections) -> np.ndarray:
+    return found.boxes_px[found.scores >= found.threshold]
+
+
+def _pairs(these: np.ndarray, those: np.ndarray) -> int:
+    """How many can be paired, each with one that overlaps it by half."""
+    enough = pairwise_iou(these, those) >= 0.5
+    rows, columns = linear_sum_assignment(enough, maximize=True)
+    return int(enough[rows, columns].sum())
 
 
 def say(store: SampleStore, labels: Sequence[SampleLabel]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from support.browsing import shoot, wait_until
 from support.evidently_reports import CAMERAS, written_by_itself
 
-from monitoring.drift import CONTENT_SECURITY_POLICY
+from service.api.drift import REPORT_HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,8 @@ def address(report: bytes) -> Iterator[str]:
             self.send_header("Content-Type", "text/html; charset=utf-8")
             if is_report:
                 self.send_header("Content-Encoding", "gzip")
-                self.send_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+                for name, value in REPORT_HEADERS.items():
+                    self.send_header(name, value)
             self.end_headers()
             frame = b'<iframe sandbox="allow-scripts" src="/report" width="1200" height="800"></iframe>'
             self.wfile.write(report if is_report else frame)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -199,8 +200,12 @@ def test_three_hundred_are_judged_by_keys_and_the_next_is_there_at_once(page: Pa
         page.evaluate(PAINTED, number + 1)
     times_ms = page.evaluate("window.times")
     assert len(times_ms) == ITEMS
-    # Half of them: what else a machine does must not fail this, and without pictures fetched ahead nearly all are late.
-    assert np.quantile(times_ms, 0.5) < NEXT_IN_MS, f"{np.quantile(times_ms, [0.5, 0.95, 1.0]).round()} ms"
+    half, most = np.quantile(times_ms, [0.5, 0.95])
+    print(f"the next of {ITEMS} was shown after {half:.0f} ms, 95 % within {most:.0f} ms")
+    # What else a machine does delays some; without pictures fetched ahead nearly all would be late.
+    assert half < NEXT_IN_MS
+    if os.environ.get("FOOTFALL_TEST_FIGURES"):
+        assert most < NEXT_IN_MS
     wait_until(page, lambda: len(queue.labels()) >= ITEMS, timeout_s=60)
     assert queue.said() == [(number, "wrong" if number % 10 == 9 else "right") for number in range(ITEMS)]
     page.get_by_text("You have judged all there is").wait_for()
