@@ -158,6 +158,12 @@ class Image(Protocol):
     def scaled_bgr(self, width_px: int, height_px: int) -> NDArray[np.uint8]:
         """Return it in another size, cheaper than the whole where that is smaller: (height_px, width_px, 3) uint8."""
 
+    def small_bgr(self, least_px: int) -> NDArray[np.uint8]:
+        """Return it in any size whose longer side has `least_px` or more, or whole where it is smaller.
+
+        The cheapest, (H, W, 3) uint8: what was made for somebody else is given again.
+        """
+
     def scaled_grey(self, width_px: int, height_px: int) -> NDArray[np.uint8]:
         """Return its brightness in another size: (height_px, width_px) uint8; what is black and white may vary."""
 

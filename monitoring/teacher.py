@@ -16,7 +16,7 @@ import structlog
 
 from footfall.domain import SampleLabel
 from footfall.errors import StoreError
-from footfall.vision.detector import pairwise_iou
+from footfall.vision.boxes import pairwise_iou
 from monitoring.evidence import matched_boxes
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 
 from footfall.errors import TrainingError
+from footfall.vision.boxes import pairwise_iou
 from footfall.vision.detector import (
     CARD_FILE,
     MODEL_FILE,
@@ -18,7 +19,6 @@ from footfall.vision.detector import (
     NmsSettings,
     YoloDetector,
     load_detector,
-    pairwise_iou,
     read_card,
     sha256_of,
 )

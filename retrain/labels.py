@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from footfall.agreement import cohens_kappa
-from footfall.vision.detector import pairwise_iou
+from footfall.vision.boxes import pairwise_iou
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

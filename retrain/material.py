@@ -18,7 +18,7 @@ import numpy as np
 
 from footfall.errors import TrainingError
 from footfall.simulation import SCENES, parse_simulation_url
-from footfall.vision.detector import pairwise_iou
+from footfall.vision.boxes import pairwise_iou
 from footfall.vision.footage import Footage
 from footfall.vision.simulator import Simulator
 from footfall.vision.simulator.truth import LEAST_VISIBLE

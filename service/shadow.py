@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from scipy.optimize import linear_sum_assignment
 
-from footfall.vision.detector import pairwise_iou
+from footfall.vision.boxes import pairwise_iou
 
 if TYPE_CHECKING:
     import random

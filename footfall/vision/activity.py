@@ -43,28 +43,32 @@ class ActivityGate:
         self._settings = settings
         self._looked_s = float("-inf")
         self._somebody_s = float("-inf")
+        self._looked_at: Frame | None = None
         self._reference: NDArray[np.uint8] | None = None
-        self._now: NDArray[np.uint8] | None = None
 
     def is_idle(self, frame: Frame) -> bool:
         """Tell whether the detector may rest; when it looks instead, `looked` must be told what it found."""
         settings = self._settings
-        if settings.longest_rest_s <= 0:
-            return False
-        self._now = small_grey(frame)
+        # The clock before the pixels: where somebody is in view, no small picture is made at all.
         return (
             0 <= frame.received_s - self._looked_s < settings.longest_rest_s
             and frame.received_s - self._somebody_s >= settings.quiet_s
-            and self._reference is not None
-            and not has_changed(self._reference, self._now, settings)
+            and self._looked_at is not None
+            and not has_changed(self._seen(self._looked_at), small_grey(frame), settings)
         )
 
     def looked(self, frame: Frame, detections: Detections) -> None:
-        """The detector has looked at the frame that `is_idle` was last asked about."""
+        """The detector has looked at this frame."""
         self._looked_s = frame.received_s
-        self._reference = self._now
+        self._looked_at, self._reference = frame, None
         if (detections.scores >= detections.threshold).any():
             self._somebody_s = frame.received_s
+
+    def _seen(self, frame: Frame) -> NDArray[np.uint8]:
+        """What the detector has looked at, made once."""
+        if self._reference is None:
+            self._reference = small_grey(frame)
+        return self._reference
 
 
 def small_grey(frame: Frame) -> NDArray[np.uint8]:

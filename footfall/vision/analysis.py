@@ -63,6 +63,8 @@ class CameraAnalyser:
         followed = self._tracker.update(detections, frame.received_s, size_px=(width_px, height_px), image=frame.image)
         crossings: list[LineEvent] = []
         for tracks, at_s in ((followed.before, followed.before_s), (followed.now, frame.received_s)):
+            if tracks is followed.before and not len(tracks.ids):
+                continue
             crossings += [event for line in self._lines for event in line.update(tracks, at_s)]
             visits += [visit for zone in self._zones for visit in zone.update(tracks, at_s)]
         self._last = frame.received_at, frame.received_s

@@ -15,7 +15,7 @@ from trackers.eval import compute_clear_metrics, compute_hota_metrics, compute_i
 
 from footfall.domain import Detections, Line, Tracks, Zone
 from footfall.errors import EvaluationError
-from footfall.vision.detector import pairwise_iou
+from footfall.vision.boxes import pairwise_iou
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

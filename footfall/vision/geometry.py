@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ class Segment:
     @property
     def length_px(self) -> float:
         """Length in pixels; greater than 0."""
-        return float(np.hypot(self.end_x - self.start_x, self.end_y - self.start_y))
+        return math.hypot(self.end_x - self.start_x, self.end_y - self.start_y)
 
     def distance(self, x: float, y: float) -> float:
         """Signed distance of a point from the endless line; positive to the right of start→end on screen; pixels.

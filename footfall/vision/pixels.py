@@ -78,6 +78,16 @@ class DecodedImage:
             last = self._scaled = self._scale(width_px, height_px)
         return last
 
+    def small_bgr(self, least_px: int) -> NDArray[np.uint8]:
+        """Return it in any size whose longer side has `least_px` or more, or whole where it is smaller."""
+        last, longer = self._scaled, max(self.width_px, self.height_px)
+        if last is not None and max(last.shape) >= least_px:
+            return last
+        if longer <= least_px:
+            return self.bgr()
+        shrunk = least_px / longer
+        return self.scaled_bgr(*(max(2, 2 * round(shrunk * side / 2)) for side in (self.width_px, self.height_px)))
+
     def _scale(self, width_px: int, height_px: int) -> NDArray[np.uint8]:
         frame = self._frame
         if (
@@ -127,6 +137,10 @@ class DrawnImage:
     def scaled_bgr(self, width_px: int, height_px: int) -> NDArray[np.uint8]:
         """Return it in another size: (height_px, width_px, 3) uint8."""
         return scaled(self.bgr(), width_px, height_px)
+
+    def small_bgr(self, least_px: int) -> NDArray[np.uint8]:  # noqa: ARG002  drawn whole or not at all
+        """Return the whole picture: (H, W, 3) uint8."""
+        return self.bgr()
 
     def scaled_grey(self, width_px: int, height_px: int) -> NDArray[np.uint8]:
         """Return its brightness in another size: (height_px, width_px) uint8."""

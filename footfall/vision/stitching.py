@@ -175,6 +175,8 @@ class TrackStitcher:
 
     def _match(self, newcomers: dict[int, tuple[list[float], float]], here: set[int]) -> dict[int, int]:
         """Pair new tracks (first box and its time) with lost people, the nearest pair first."""
+        if not newcomers:
+            return {}
         settings = self._settings
         pairs = []
         for person_id, person in self._people.items():

@@ -13,7 +13,8 @@ from scipy.optimize import linear_sum_assignment
 from footfall.domain import Camera, Detections, Frame, Sample, SampleLabel, Tracks
 from footfall.stores.samples import SampleStore
 from footfall.vision.analysis import Analysis, CameraAnalyser
-from footfall.vision.detector import Detector, pairwise_iou
+from footfall.vision.boxes import pairwise_iou
+from footfall.vision.detector import Detector
 from footfall.vision.evaluation import FilmedTruth
 from footfall.vision.footage import Footage
 from footfall.vision.privacy import pixelate_heads

@@ -67,16 +67,16 @@ def test_boxes_that_leave_the_picture_still_have_looks(box: tuple[int, int, int,
 def test_a_picture_that_is_made_on_demand_is_made_small_and_says_the_same() -> None:
     picture = np.full((1080, 1920, 3), GREY, np.uint8)
     dressed(picture, NEAR, RED)
-    sizes: list[tuple[int, int]] = []
+    wanted: list[int] = []
 
     class Told(DrawnImage):
-        def scaled_bgr(self, width_px: int, height_px: int) -> NDArray[np.uint8]:
-            sizes.append((width_px, height_px))
-            return super().scaled_bgr(width_px, height_px)
+        def small_bgr(self, least_px: int) -> NDArray[np.uint8]:
+            wanted.append(least_px)
+            return self.scaled_bgr(384, 216)
 
     boxes = np.array([NEAR], np.float32)
     assert unlikeness(looks_of(Told(1920, 1080, lambda: picture), boxes), looks_of(picture, boxes)) < 4
-    assert sizes == [(640, 360)]
+    assert wanted == [320]
 
 
 def test_where_nobody_is_no_picture_is_made() -> None:

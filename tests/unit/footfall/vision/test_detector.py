@@ -17,6 +17,7 @@ from onnx import TensorProto, helper
 from support.figures import FIGURE_HEIGHT_PX, FIGURE_WIDTH_PX, draw, figure_network, walk, write_figure_model
 
 from footfall.errors import ModelError
+from footfall.vision.boxes import pairwise_iou
 from footfall.vision.detector import (
     CARD_FILE,
     MODEL_FILE,
@@ -25,7 +26,6 @@ from footfall.vision.detector import (
     letterbox_into,
     load_detector,
     non_maximum_suppression,
-    pairwise_iou,
     read_card,
     sha256_of,
 )

@@ -79,3 +79,23 @@ def test_a_size_that_two_ask_for_is_made_once() -> None:
     assert image.scaled_bgr(64, 36) is first
     assert image.scaled_bgr(32, 18).shape == (18, 32, 3)
     assert image.scaled_bgr(64, 36).shape == (36, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("made_before", "least_px", "size_px"),
+    [
+        pytest.param((160, 90), 120, (160, 90), id="made for somebody else"),
+        pytest.param((80, 46), 120, (120, 68), id="what was made is too small"),
+        pytest.param(None, 120, (120, 68), id="nothing was made"),
+        pytest.param(None, 500, (192, 108), id="the whole is small enough"),
+    ],
+)
+def test_a_small_picture_is_the_cheapest_that_is_large_enough(
+    made_before: tuple[int, int] | None, least_px: int, size_px: tuple[int, int]
+) -> None:
+    frame = av.VideoFrame.from_ndarray(np.full((108 * 3 // 2, 192, 1), 90, np.uint8)[:, :, 0], format="yuv420p")
+    image = DecodedImage(frame, Converter())
+    made = image.scaled_bgr(*made_before) if made_before else None
+    found = image.small_bgr(least_px)
+    assert found.shape[1::-1] == size_px
+    assert made is None or (found is made) == (max(made.shape) >= least_px)

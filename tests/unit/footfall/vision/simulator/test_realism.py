@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from footfall.simulation import SCENES, parse_simulation_url
-from footfall.vision.detector import load_detector, pairwise_iou
+from footfall.vision.boxes import pairwise_iou
+from footfall.vision.detector import load_detector
 from footfall.vision.models import resolve_model
 from footfall.vision.simulator import Simulator
 
