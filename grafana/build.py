@@ -579,6 +579,76 @@ def drift() -> dashboard.Dashboard:
     return with_panels(built, panels)
 
 
+def retraining() -> dashboard.Dashboard:
+    """What is learned?"""
+    about = "What is being learned, how far is it, and what came of it?"
+    built = board("footfall-retraining", "Footfall · Retraining", about, one_camera=None)
+    absent = "Absent while none runs, and before a run has a plan."
+    panels = [
+        figure("Runs now", "count(footfall_retrain_launched_timestamp_seconds) or vector(0)"),
+        figure("Done", "max(footfall_retrain_done_ratio)", unit="percentunit", about=f"Of its planned time. {absent}"),
+        figure(
+            "Left", "max(footfall_retrain_left_seconds)", unit="s", about=f"By its plan and its own speed. {absent}"
+        ),
+        figure(
+            "Since it told something",
+            "time() - max(footfall_retrain_progress_timestamp_seconds)",
+            unit="s",
+            about="More than a quarter of an hour: it may be gone.",
+        ),
+        figure("Waiting", 'sum(footfall_retrain_requests{outcome="waiting"})', about="For who runs it, or for a slot."),
+        figure("Running for", "time() - min(footfall_retrain_launched_timestamp_seconds)", unit="s", about=absent),
+        rows("Stage", "footfall_retrain_stage == 1", span=HALF),
+        rows(
+            "Seconds since a retraining last ended so",
+            "time() - max by (site, outcome) (footfall_retrain_outcome_timestamp_seconds)",
+            span=HALF,
+            about="`rejected` is a good end: a worse model is not in use.",
+        ),
+        graph(
+            "Done, of the planned time",
+            target("max by (site) (footfall_retrain_done_ratio)", "{{site}}"),
+            unit="percentunit",
+            about=absent,
+        ).max(1),
+        graph("Loss", target("max by (site) (footfall_retrain_loss)", "{{site}}"), about="During training only."),
+        graph(
+            "Steps of training",
+            target("max by (site) (footfall_retrain_steps)", "{{site}}"),
+            target("max by (site) (footfall_retrain_wanted_steps)", "{{site}}, in all"),
+        ),
+        graph(
+            "Time it takes",
+            target("max by (site) (footfall_retrain_planned_seconds)", "{{site}}, by its plan"),
+            target("time() - min by (site) (footfall_retrain_launched_timestamp_seconds)", "{{site}}, until now"),
+            unit="s",
+        ),
+        graph(
+            "Requests by what became of them",
+            target("max by (outcome) (footfall_retrain_requests)", "{{outcome}}"),
+            stacked=True,
+            about="All that there ever were; those that are not over by their state.",
+        ),
+        graph(
+            "Alerts that asked",
+            target("sum by (answer) (increase(footfall_retrain_asks_total[$__rate_interval]))", "{{answer}}"),
+            stacked=True,
+            about="`duplicate`, `active` and `cooldown` are answered and start nothing.",
+        ),
+        graph(
+            "Starts and looks that failed",
+            target("sum(increase(footfall_retrain_launch_failures_total[$__rate_interval]))", "failed"),
+            about="Each is tried again; a launcher or the database is away.",
+        ),
+        graph(
+            "What services do with models",
+            target("sum by (outcome) (increase(footfall_model_swaps_total[$__rate_interval]))", "{{outcome}}"),
+            target("max(footfall_canary_cameras)", "cameras that the challenger looks at"),
+        ),
+    ]
+    return with_panels(built, panels)
+
+
 def with_panels(built: dashboard.Dashboard, panels: list[object]) -> dashboard.Dashboard:
     """Lay panels out from left to right."""
     for panel in panels:
@@ -594,6 +664,7 @@ def dashboards() -> dict[str, str]:
         "quality.json": quality(),
         "camera.json": camera(),
         "drift.json": drift(),
+        "retraining.json": retraining(),
     }
     return {
         name: json.dumps(json.loads(JSONEncoder(sort_keys=True).encode(each.build())), indent=1, sort_keys=True) + "\n"

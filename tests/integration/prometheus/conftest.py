@@ -10,12 +10,14 @@ import pytest
 from support.drifted import Drifted
 from support.monitored import monitored
 from support.prometheus import running
+from support.requests import make_request
 from support.reviewed import Reviewed
 from support.served import FOOTAGE_DIR, ROOT, Served
 
-from footfall.domain import Coverage, Crossing, event_id
+from footfall.domain import Coverage, Crossing, RetrainProgress, event_id
 from footfall.stores.database import Database
 from footfall.stores.drift import DriftStore
+from footfall.stores.retrains import RetrainStore
 from footfall.vision.models import EMBEDDED_FOLDER
 
 FILM = FOOTAGE_DIR / "PETS09-S2L1-a" / "video.mp4"
@@ -57,7 +59,19 @@ def review(data_dir: Path) -> None:
     for hour in (-3, -2, -1):
         drifted.verdict("gate", hour, "moved")
     drifted.episode("gate", "moved", since_h=-3, invalidates=True)
+    retrain(database, now)
     database.close()
+
+
+def retrain(database: Database, now: datetime) -> None:
+    """One retraining was promoted the day before; another one trains since a minute."""
+    store = RetrainStore(database)
+    over, current = (make_request(site="mall", cause=cause, at=now) for cause in ("dark", "fog"))
+    store.ask(over, cooldown=timedelta(0))
+    store.ended(over.id, "promoted", "", at=now - timedelta(days=1))
+    store.ask(current, cooldown=timedelta(0))
+    store.launched(current.id, {}, at=now - timedelta(minutes=1))
+    store.note_progress(current.id, RetrainProgress(now, "train", 7, 11, "", 0.5, 10, 20, 1.5, 600.0, 300.0, 0.5))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import yaml
 from support.prometheus import ask
 from support.served import ROOT
 
-from monitoring.metrics import DRIFT_METRICS, MonitorMetrics, quality_metrics
+from monitoring.metrics import DRIFT_METRICS, RETRAIN_METRICS, MonitorMetrics, quality_metrics
 from service.metrics import Metrics
 
 RULES = ROOT / "grafana/alerts/footfall.rules.yaml"
@@ -63,7 +63,7 @@ def test_rules_use_only_metrics_that_exist() -> None:
         if hasattr(metric, "_name")
         for sample in [metric._name]
         for suffix in ("", "_total", "_bucket", "_sum", "_count", "_info")
-    } | {*quality_metrics(), *DRIFT_METRICS}
+    } | {*quality_metrics(), *DRIFT_METRICS, *RETRAIN_METRICS}
     recorded = {rule["record"] for rule in rules() if "record" in rule}
     for rule in rules():
         used = set(re.findall(r"[a-z_:]*footfall_[a-z0-9_:]+", rule["expr"]))
