@@ -73,6 +73,7 @@ class CorruptShare:
 
     def __init__(self) -> None:
         self._seconds: deque[list[int]] = deque()  # [second, pictures, broken]
+        self._pictures = self._broken = 0  # in all of these seconds
         self._last_broken_s = float("-inf")
         self.is_degraded = False
 
@@ -82,18 +83,21 @@ class CorruptShare:
         if not self._seconds or self._seconds[-1][0] != second:
             self._seconds.append([second, 0, 0])
             while self._seconds[0][0] <= second - self.WINDOW_S:
-                self._seconds.popleft()
+                _, pictures, broken = self._seconds.popleft()
+                self._pictures, self._broken = self._pictures - pictures, self._broken - broken
         self._seconds[-1][1] += 1
+        self._pictures += 1
         if is_corrupt:
             self._seconds[-1][2] += 1
+            self._broken += 1
             self._last_broken_s = now_s
         if self.is_degraded:
             if now_s - self._last_broken_s >= self.CLEAN_AFTER_S:
                 self.is_degraded = False
                 self._seconds.clear()
+                self._pictures = self._broken = 0
             return self.is_degraded
-        pictures, broken = (sum(entry[column] for entry in self._seconds) for column in (1, 2))
-        self.is_degraded = pictures >= self.LEAST_PICTURES and broken > self.LIMIT * pictures
+        self.is_degraded = self._pictures >= self.LEAST_PICTURES and self._broken > self.LIMIT * self._pictures
         return self.is_degraded
 
 

@@ -74,6 +74,9 @@ class Recorder:
 
     def submit(self, records: Iterable[Record]) -> None:
         """Hand over records; never waits for the database."""
+        records = list(records)
+        if not records:
+            return  # most frames tell nothing: the committing thread sleeps on
         with self._condition:
             for record in records:
                 if len(self._queue) >= self._max_pending:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -293,57 +294,48 @@ class Database:
         """
         if not records:
             return []
-        new: list[Record] = []
         with self.transaction() as connection:
             if self.kind == "postgresql":
                 # Cursors must become visible in their order, or a reader who goes by them misses one.
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(704771)"))
-            new.extend(record for record in records if self._store_one(connection, record))
+            new = [
+                record
+                for record in records
+                if not isinstance(record, Crossing | ZoneVisit) or self._store_event(connection, record)
+            ]
+            # One statement for all rows of a kind: making and preparing it costs several times what a row does.
+            for statement, rows in (
+                (self._insert_coverage, _coverage_rows(records)),
+                (self._insert_state, [_state_row(each) for each in records if isinstance(each, StateChange)]),
+                (self._insert_statistics, [_values_row(each) for each in records if isinstance(each, FrameStatistics)]),
+            ):
+                if rows:
+                    connection.execute(statement, rows)
         return new
 
-    def _store_one(self, connection: sa.Connection, record: Record) -> bool:
-        if isinstance(record, Crossing | ZoneVisit):
-            insert = self.insert(events).values(**_event_row(record)).on_conflict_do_nothing()
-            if connection.execute(insert.returning(events.c.cursor)).first() is None:
-                return False
-            if isinstance(record, Crossing):
-                self._add_to_minutes(connection, record)
-        elif isinstance(record, Coverage):
-            insert = self.insert(coverage_minutes).values(
-                camera_id=record.camera_id,
-                minute_us=_minute_us(record.minute_at),
-                watched_s=min(record.watched_s, 60.0),
-                analysed=record.analysed,
-            )
-            least = sa.func.min if self.kind == "sqlite" else sa.func.least
-            connection.execute(
-                insert.on_conflict_do_update(
-                    index_elements=["camera_id", "minute_us"],
-                    set_={
-                        "watched_s": least(60.0, coverage_minutes.c.watched_s + insert.excluded.watched_s),
-                        "analysed": coverage_minutes.c.analysed + insert.excluded.analysed,
-                    },
-                )
-            )
-        elif isinstance(record, StateChange):
-            connection.execute(
-                sa.insert(state_changes).values(
-                    camera_id=record.camera_id, at_us=to_us(record.at), state=record.state.value, detail=record.detail
-                )
-            )
-        else:
-            connection.execute(
-                sa.insert(frame_statistics).values(
-                    camera_id=record.camera_id,
-                    at_us=to_us(record.at),
-                    # As many digits as any statistic has: rows are most of what the database writes.
-                    values={
-                        **{name: float(f"{value:.6g}") for name, value in record.values.items()},
-                        **({_LAYOUT: list(record.layout)} if record.layout else {}),
-                    },
-                )
-            )
+    def _store_event(self, connection: sa.Connection, record: Crossing | ZoneVisit) -> bool:
+        insert = self.insert(events).values(**_event_row(record)).on_conflict_do_nothing()
+        if connection.execute(insert.returning(events.c.cursor)).first() is None:
+            return False
+        if isinstance(record, Crossing):
+            self._add_to_minutes(connection, record)
         return True
+
+    @functools.cached_property
+    def _insert_coverage(self) -> sa.Executable:
+        insert = self.insert(coverage_minutes)
+        least = sa.func.min if self.kind == "sqlite" else sa.func.least
+        statement: sa.Executable = insert.on_conflict_do_update(
+            index_elements=["camera_id", "minute_us"],
+            set_={
+                "watched_s": least(60.0, coverage_minutes.c.watched_s + insert.excluded.watched_s),
+                "analysed": coverage_minutes.c.analysed + insert.excluded.analysed,
+            },
+        )
+        return statement
+
+    _insert_state: Final = sa.insert(state_changes)
+    _insert_statistics: Final = sa.insert(frame_statistics)
 
     def _add_to_minutes(self, connection: sa.Connection, crossing: Crossing) -> None:
         undone = 0
@@ -722,6 +714,39 @@ def _camera(row: Any) -> Camera:  # noqa: ANN401  a row of `cameras`
         ),
         sampling=Sampling(**values["sampling"]) if values.get("sampling") else None,
     )
+
+
+def _coverage_rows(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """One row a camera and minute: seconds and frames of the same minute are added up here already."""
+    rows: dict[tuple[str, int], dict[str, Any]] = {}
+    for record in records:
+        if isinstance(record, Coverage):
+            key = record.camera_id, _minute_us(record.minute_at)
+            row = rows.setdefault(key, {"camera_id": key[0], "minute_us": key[1], "watched_s": 0.0, "analysed": 0})
+            row["watched_s"] = min(row["watched_s"] + record.watched_s, 60.0)
+            row["analysed"] += record.analysed
+    return list(rows.values())
+
+
+def _state_row(change: StateChange) -> dict[str, Any]:
+    return {
+        "camera_id": change.camera_id,
+        "at_us": to_us(change.at),
+        "state": change.state.value,
+        "detail": change.detail,
+    }
+
+
+def _values_row(row: FrameStatistics) -> dict[str, Any]:
+    return {
+        "camera_id": row.camera_id,
+        "at_us": to_us(row.at),
+        # As many digits as any statistic has: rows are most of what the database writes.
+        "values": {
+            **{name: float(f"{value:.6g}") for name, value in row.values.items()},
+            **({_LAYOUT: list(row.layout)} if row.layout else {}),
+        },
+    }
 
 
 def _event_row(record: Crossing | ZoneVisit) -> dict[str, Any]:

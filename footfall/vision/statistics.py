@@ -53,6 +53,10 @@ _ZIGZAG: Final = ((0, 0), (0, 1), (1, 0), (2, 0), (1, 1), (0, 2))
 _CROP_PX: Final = 256
 _EDGE_WARM_UP: Final = 20
 _EDGE_RATE: Final = 0.05
+_USUAL: Final = 0.6
+"""An edge that shows in more than this share of the rows belongs to the view."""
+_BRIGHT: Final = 241
+"""Grey levels from here on are a lamp, the sun, or what they shine on."""
 _LOW_BAND: Final = 0.15
 """A confidence that is above the threshold by less than this is low."""
 _LATELY_S: Final = 1.0
@@ -102,22 +106,23 @@ class StatisticsMeter:
         top, left = max(0, (height - _CROP_PX) // 2) & ~7, max(0, (width - _CROP_PX) // 2) & ~7
         crop = _grey(picture[top : top + _CROP_PX, left : left + _CROP_PX])
         saturation = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2HSV)[..., 1], np.uint8)
-        contrast = float(grey.std())
+        (luminance,), (contrast,) = (each.ravel().tolist() for each in cv2.meanStdDev(grey))
+        levels = cv2.calcHist([grey], [0], None, [256], [0, 256])
         blue, green, red, _ = cv2.mean(small)
         values = {
-            "luminance": float(grey.mean()),
+            "luminance": luminance,
             "contrast": contrast,
             "sharpness": sharpness(grey, contrast),
             "noise": noise_sigma(crop),
-            "saturation": float(saturation.mean()),
+            "saturation": cv2.mean(saturation)[0],
             "blockiness": blockiness(crop),
-            "dark_share": float((grey < 20).mean()),
-            "clipped_share": float((grey > 250).mean()),
+            "dark_share": float(levels[:20].sum() / grey.size),
+            "clipped_share": float(levels[251:].sum() / grey.size),
             # One grey level more, so that black is grey and not every colour at once.
             "red_ratio": (red + 1) / (green + 1),
             "blue_ratio": (blue + 1) / (green + 1),
             "haze": haze(np.asarray(small, np.uint8)),
-            "bright_blob_share": bright_blob_share(grey),
+            "bright_blob_share": bright_blob_share(grey) if levels[_BRIGHT:].any() else 0.0,
         }
         values |= self._against_what_was(grey)
         values |= _found(detections, height_px=height, width_px=width)
@@ -142,16 +147,15 @@ class StatisticsMeter:
         return values
 
     def _persistent_edge_share(self, grey: NDArray[np.uint8]) -> float | None:
-        found = cv2.dilate(cv2.Canny(grey, 60, 150), np.ones((3, 3), np.uint8))
-        edges = found.astype(np.float32) / np.float32(255)
+        edges = cv2.dilate(cv2.Canny(grey, 60, 150), np.ones((3, 3), np.uint8))  # 0 or 255
         if self._edges is None or self._edges.shape != edges.shape:
-            self._edges, self._rows = edges, 1
+            self._edges, self._rows = edges.astype(np.float32), 1
             return None
         self._rows += 1
-        usual = self._edges > 0.6
-        share = float(edges[usual].mean()) if usual.any() else None
+        usual = (self._edges > 255 * _USUAL).view(np.uint8)
+        share = cv2.mean(edges, usual)[0] / 255 if cv2.countNonZero(usual) else None
         # Faster while it is young, so that the first frame does not weigh for long.
-        self._edges += np.float32(max(_EDGE_RATE, 1 / self._rows)) * (edges - self._edges)
+        cv2.accumulateWeighted(edges, self._edges, max(_EDGE_RATE, 1 / self._rows))
         return share if self._rows > _EDGE_WARM_UP else None
 
 
@@ -252,13 +256,15 @@ def blockiness(grey: NDArray[np.uint8]) -> float:
     Source: Wang, Bovik and Evans, Blind measurement of blocking artifacts, ICIP 2000 (differences on and off the
     grid). The crop must begin on the grid.
     """
-    values = grey.astype(np.float32)
     ratios = []
-    for steps in (np.abs(np.diff(values, axis=1)), np.abs(np.diff(values, axis=0)).T):
-        on_grid = np.zeros(steps.shape[1], dtype=bool)
-        on_grid[7::8] = True
-        if on_grid.any() and not on_grid.all():
-            ratios.append((steps[:, on_grid].mean() + 0.1) / (steps[:, ~on_grid].mean() + 0.1))
+    for axis, first, second in ((0, grey[:, 1:], grey[:, :-1]), (1, grey[1:], grey[:-1])):
+        sums = cv2.reduce(cv2.absdiff(first, second), axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel()
+        length = grey.shape[axis]
+        on_grid = sums[7::8]
+        elsewhere = len(sums) - len(on_grid)
+        if len(on_grid) and elsewhere:
+            on_grid_mean = on_grid.sum() / (len(on_grid) * length)
+            ratios.append((on_grid_mean + 0.1) / ((sums.sum() - on_grid.sum()) / (elsewhere * length) + 0.1))
     return float(np.mean(ratios)) if ratios else 1.0
 
 
@@ -274,8 +280,8 @@ def haze(picture: NDArray[np.uint8]) -> float:
 
 def bright_blob_share(grey: NDArray[np.uint8]) -> float:
     """Share of the picture that the largest connected area brighter than 240 takes; 0–1."""
-    bright = (grey > 240).astype(np.uint8)
-    if not bright.any():
+    bright = cv2.inRange(grey, _BRIGHT, 255)
+    if not cv2.countNonZero(bright):
         return 0.0
     areas = cv2.connectedComponentsWithStats(bright, connectivity=4)[2][1:, cv2.CC_STAT_AREA]
     return float(areas.max() / grey.size)
