@@ -7,8 +7,10 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /opt/footfall
-COPY requirements/serve.txt requirements/
-RUN pip install --no-cache-dir --require-hashes --requirement requirements/serve.txt
+# serve: counting. cluster: also PostgreSQL, S3, Kubernetes and Evidently's reports, for deploy/k8s/.
+ARG REQUIREMENTS=serve
+COPY requirements/serve.txt requirements/cluster.txt requirements/
+RUN pip install --no-cache-dir --no-deps --require-hashes --requirement requirements/${REQUIREMENTS}.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY footfall footfall
 COPY service service

@@ -51,8 +51,9 @@ LOCK := uv pip compile -q pyproject.toml --universal --generate-hashes --no-emit
 WITHOUT_TORCH := --override requirements/without-torch.txt --no-emit-package torch --no-emit-package torchvision
 
 lock:  ## Compile pyproject.toml into requirements/ (needs uv)
-	$(LOCK) --extra build --extra dev --extra postgres --extra s3 --extra kubernetes --extra monitor --extra openvino --extra retrain $(WITHOUT_TORCH) -o requirements/dev.txt
+	$(LOCK) --extra build --extra dev --extra postgres --extra s3 --extra kubernetes --extra monitor --extra mlflow --extra openvino --extra retrain $(WITHOUT_TORCH) -o requirements/dev.txt
 	$(LOCK) --extra build -c requirements/dev.txt -o requirements/serve.txt
+	$(LOCK) --extra build --extra postgres --extra s3 --extra kubernetes --extra monitor --extra mlflow -c requirements/dev.txt -o requirements/cluster.txt
 	$(LOCK) --extra build --extra retrain -c requirements/dev.txt $(WITHOUT_TORCH) -o requirements/retrain.txt
 
 clean:  ## Remove the environment and caches

@@ -16,6 +16,7 @@ if [ "$kind" = retrain ]; then requirements=requirements/retrain.txt; fi
 if [ "$kind" = test ]; then
   packages+=(ffmpeg gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp gstreamer1.0-plugins-base gstreamer1.0-plugins-good
     gstreamer1.0-plugins-bad gstreamer1.0-tools python3-gi postgresql prometheus prometheus-alertmanager chromium fonts-dejavu-core)
+  command -v kubectl >/dev/null || packages+=(kubernetes-client)
   requirements=requirements/dev.txt
 fi
 

@@ -123,7 +123,7 @@ def test_every_dependency_has_its_reason() -> None:
     assert names <= documented
 
 
-@pytest.mark.parametrize("name", ["serve.txt", "retrain.txt", "dev.txt"])
+@pytest.mark.parametrize("name", ["serve.txt", "retrain.txt", "cluster.txt", "dev.txt"])
 def test_compiled_requirements_have_hashes_and_no_address(name: str) -> None:
     content = text(f"requirements/{name}")
     assert "://" not in content

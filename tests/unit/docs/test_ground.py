@@ -30,7 +30,8 @@ def text(name: str) -> str:
     [
         ("serve.txt", ["build"]),
         ("retrain.txt", ["build", "retrain"]),
-        ("dev.txt", ["build", "dev", "postgres", "openvino", "retrain"]),
+        ("cluster.txt", ["build", "postgres", "s3", "kubernetes", "monitor", "mlflow"]),
+        ("dev.txt", ["build", "dev", "postgres", "s3", "kubernetes", "monitor", "mlflow", "openvino", "retrain"]),
     ],
 )
 def test_compiled_requirements_hold_what_pyproject_asks_for(name: str, extras: list[str]) -> None:
@@ -46,8 +47,9 @@ def test_compiled_requirements_hold_what_pyproject_asks_for(name: str, extras: l
         assert all(version in requirement.specifier for version in versions), f"{requirement}: {versions}; make lock"
 
 
-def test_development_has_the_versions_that_serve() -> None:
-    serving = set(re.findall(r"^[a-z0-9._-]+==\S+", text("requirements/serve.txt"), re.MULTILINE))
+@pytest.mark.parametrize("name", ["serve.txt", "retrain.txt", "cluster.txt"])
+def test_development_has_the_versions_that_serve(name: str) -> None:
+    serving = set(re.findall(r"^[a-z0-9._-]+==\S+", text(f"requirements/{name}"), re.MULTILINE))
     assert serving <= set(re.findall(r"^[a-z0-9._-]+==\S+", text("requirements/dev.txt"), re.MULTILINE))
 
 
@@ -62,15 +64,28 @@ def test_container_runs_as_nobody_special_and_uses_settings_that_exist() -> None
         assert package in dockerfile
 
 
-def test_container_is_given_what_it_copies_and_nothing_else() -> None:
+def test_containers_are_given_what_they_copy_and_nothing_else() -> None:
     copied = set()
-    for arguments in re.findall(r"^COPY (.+)$", text("Dockerfile"), re.MULTILINE):
-        *sources, _ = arguments.split()
-        copied |= set(sources)
+    for recipe in ("Dockerfile", "deploy/k8s/retrain.Dockerfile"):
+        for arguments in re.findall(r"^COPY (.+)$", text(recipe), re.MULTILINE):
+            *sources, _ = arguments.split()
+            copied |= set(sources)
     assert all((ROOT / source).exists() for source in copied)
     ignored = text(".dockerignore").splitlines()
     assert "*" in ignored
     assert {line[1:] for line in ignored if line.startswith("!")} == copied
+
+
+def test_the_image_of_retrainings_takes_the_pytorch_that_pyproject_asks_for() -> None:
+    recipe = text("deploy/k8s/retrain.Dockerfile")
+    (torch,) = re.findall(r'^ARG TORCH="(.+)"$', recipe, re.MULTILINE)
+    extra = tomllib.loads(text("pyproject.toml"))["project"]["optional-dependencies"]["retrain"]
+    assert torch.split() == [each for each in extra if each.startswith("torch")]
+    assert (
+        re.findall(r"^USER (\d+)$", recipe, re.MULTILINE)[-1]
+        == re.findall(r"^USER (\d+)$", text("Dockerfile"), re.MULTILINE)[-1]
+    )
+    assert "--require-hashes" in recipe
 
 
 def test_compose_file_keeps_the_service_to_this_machine() -> None:
