@@ -17,7 +17,7 @@ import typer
 
 from footfall import __version__
 from footfall.config import Settings, read_settings
-from footfall.errors import FootfallError, SettingsError
+from footfall.errors import FootfallError, SettingsError, TrainingError
 
 if TYPE_CHECKING:
     from retrain.job import Options
@@ -133,11 +133,13 @@ def run(
     int8: Annotated[bool, typer.Option(help="Try 8 bits, and keep them where they lose little and are faster.")] = True,
 ) -> None:
     """Run a request for a better model, or go on with it: exit 0 promoted, 42 rejected, 43 too few labels."""
+    from retrain import tracking  # noqa: PLC0415
     from retrain.job import from_json  # noqa: PLC0415
     from retrain.progress import Teller  # noqa: PLC0415
     from retrain.run import Run  # noqa: PLC0415  not for `--help`
     from retrain.wiring import job_of, open_stores, run_folder, workshop_of  # noqa: PLC0415
 
+    tracking.check()  # before anything is spent
     settings = read_settings()
     options = _options(
         settings,
@@ -170,7 +172,13 @@ def run(
         if ended is None:
             from retrain.stages import stages_of  # noqa: PLC0415  loads PyTorch
 
-            ended = one.go(stages_of(workshop_of(settings, stores, job, options), one))
+            stages = stages_of(workshop_of(settings, stores, job, options), one)
+            try:
+                ended = one.go(stages)
+            except TrainingError:
+                tracking.track(folder, job.request_id, None, warn=_report)
+                raise
+        tracking.track(folder, job.request_id, ended, warn=_report)
         # What stays of pictures are digests, figures and two sheets.
         one.drop("collect")
     typer.echo(f"{ended.outcome}: {ended.note}")

@@ -83,9 +83,13 @@ def artefact(site: Drifted, name: str) -> dict[str, Any]:
 def promoted(tmp_path_factory: pytest.TempPathFactory) -> Drifted:
     """A site whose retraining went through loose gates."""
     site = Drifted(tmp_path_factory.mktemp("site"), cameras=2, frames=20)
-    status, out, err = run(site, **LOOSE)
+    status, out, err = run(site, **LOOSE, **tracked_in(site))
     assert (status, out.partition(" ")[0]) == (0, "promoted:"), err[-3000:]
     return site
+
+
+def tracked_in(site: Drifted) -> dict[str, str]:
+    return {"MLFLOW_TRACKING_URI": (site.folder / "mlflow").as_uri(), "MLFLOW_ALLOW_FILE_STORE": "true"}
 
 
 @pytest.mark.slow
@@ -129,6 +133,22 @@ def test_what_people_look_at_is_kept_where_the_page_finds_it(promoted: Drifted) 
     assert examples
     assert forget_examples(promoted.blobs, [examples[0]["sample"]]) == 1
     assert read_examples(promoted.blobs, REQUEST) == examples[1:]
+
+
+@pytest.mark.slow
+def test_mlflow_is_told_of_the_run_and_shown_no_picture(promoted: Drifted) -> None:
+    store = promoted.folder / "mlflow"
+    (kept,) = [path.parent.parent for path in store.rglob("tags/footfall.run") if path.read_text() == REQUEST]
+    assert (kept / "tags/footfall.outcome").read_text() == "promoted"
+    assert (kept / "params/technique.technique").read_text() == artefact(promoted, "technique")["choice"]["technique"]
+    losses = [float(line.split()[1]) for line in (kept / "metrics/loss").read_text().splitlines()]
+    assert losses == [point["loss"] for point in artefact(promoted, "train")["curve"]]
+    model = kept / "artifacts/model/model.onnx"
+    assert sha256_of(model) == artefact(promoted, "export")["sha256"]
+    ids = [path.stem.encode() for path in (promoted.folder / "blobs/samples").rglob("*.jpg")]
+    content = b"".join(path.read_bytes() for path in kept.rglob("*") if path.is_file() and path != model)
+    assert not any(each in content for each in ids)
+    assert not list(store.rglob("*.jpg"))
 
 
 @pytest.mark.slow
