@@ -72,6 +72,7 @@ RUNS: Final = 8
 WET_RUNS: Final = (0, RUNS // 2)
 SIZE: Final = (640, 360)
 INPUT_PX: Final = 320
+DRAWN, DRAWN_FOR_TUNING = 32, 20
 LEAST_VISIBLE: Final = 0.5
 MOST_SEVERE: Final = 5
 RAMP_TO: Final = 4
@@ -115,14 +116,15 @@ class Camera:
 
 def _drawn(number: int) -> Camera:
     scene = ("mall", "corridor", "plaza")[number % 3]
-    return Camera(f"{scene}-{number:02d}", number % 2 == 0, f"sim:{scene}?seed={200 + number}")
+    return Camera(f"{scene}-{number:02d}", number < DRAWN_FOR_TUNING, f"sim:{scene}?seed={200 + number}")
 
 
 CAMERAS: Final = (
-    *(_drawn(number) for number in range(20)),
+    *(_drawn(number) for number in range(DRAWN_FOR_TUNING)),
     Camera("film-pets", True, "PETS09-S2L1-a/video.mp4", every=7),
     Camera("film-one-by-one", False, "one-by-one-audited/video.mp4", every=10),
     Camera("film-campus", False, "TUD-Campus/video.mp4"),
+    *(_drawn(number) for number in range(DRAWN_FOR_TUNING, DRAWN)),
 )
 """Films whose own camera moves (walkway, street-handheld) have no usual view: left out."""
 

@@ -26,10 +26,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 import drift_library as library
 import numpy as np
 from drift_causes import CAUSE_OF
+from drift_requests import CAMERAS as SITE_CAMERAS
+from drift_requests import Episode, requests
 from river.drift import ADWIN
 from scipy.stats import ks_2samp, wasserstein_distance
 
@@ -37,9 +40,10 @@ from footfall.causes import ABOUT
 from footfall.domain import FeatureDrift, FrameStatistics
 from monitoring.causes import name_cause
 from monitoring.distance import LEAST_ROWS, distance
+from monitoring.known import HOURS_NEAR, QUANTILES, Known, is_near, only, sketch_of
 from monitoring.thresholds import threshold
 from monitoring.tiers import TierState, after, state_of
-from monitoring.watch import AT_ONCE
+from monitoring.watch import AT_ONCE, to_explain
 from monitoring.windows import Reference, Window, make_reference, window_of
 
 if TYPE_CHECKING:
@@ -50,14 +54,15 @@ if TYPE_CHECKING:
     Rows = NDArray[np.float32]
     Scores = NDArray[np.float64]
 
-RECIPE: Final = 1
+RECIPE: Final = 2
 ROWS: Final = 360
 STRETCHES: Final = 12
 BUDGET: Final = 0.02
 SEVERE: Final = 3
-AIMS: Final = {"false": 0.02, "found": 0.95, "cause": 0.85, "cpu_s": 5.0}
+AIMS: Final = {"false": 0.02, "found": 0.95, "cause": 0.85, "cpu_s": 5.0, "requests": 1.0}
 HARM: Final = 0.02
 """Recall or precision that is lost; two points."""
+REFERENCE_HOURS: Final = library.REFERENCE_DAYS * 24
 COMPARED_DAYS: Final = 3
 """Of the healthy weeks, for the other methods: they cost more than ours."""
 ADWIN_EVERY: Final = 12
@@ -177,7 +182,7 @@ def reference_of(camera: library.Camera, bucket: int, hours: Mapping[int, Rows])
     for day in range(library.REFERENCE_DAYS):
         if is_weekend(day) == (bucket >= 24):
             near = [day * 24 + bucket % 24 + step for step in (-1, 0, 1)]
-            inside = [hour for hour in near if 0 <= hour < library.REFERENCE_DAYS * 24]
+            inside = [hour for hour in near if 0 <= hour < REFERENCE_HOURS]
             groups[f"{day:02d}"] = [window_at(camera, hour, hours[hour]) for hour in inside]
     made = make_reference(camera.name, "own", groups)
     assert made is not None
@@ -190,9 +195,12 @@ class Judged:
 
     Attributes:
         usual: (B, S) means.
+        spreads: (B, S) units of the distances.
         own: (B, S, days) distances of days from the others; nan where absent.
         healthy: (hours, S, 3) score, shift, mean of each healthy hour; nan where there are too few values.
         faults: name → (WINDOWS, S, 3).
+        sketches: (HOURS, S, QUANTILES) of every hour without a fault, also those of the reference.
+        faults_sketches: name → (WINDOWS, S, QUANTILES).
         harm: name → recall and precision lost.
         others: method → (hours,) 1 alarm, 0 none, of the first days.
         others_faults: method → fault → (WINDOWS,).
@@ -200,9 +208,12 @@ class Judged:
     """
 
     usual: Scores
+    spreads: Scores
     own: Scores
     healthy: Scores
     faults: dict[str, Scores]
+    sketches: Rows
+    faults_sketches: dict[str, Rows]
     harm: dict[str, tuple[float, float]]
     others: dict[str, Scores]
     others_faults: dict[str, dict[str, Scores]]
@@ -214,7 +225,7 @@ def judge(camera: library.Camera, folder: Path, *, with_others: bool = True) -> 
     weeks = Weeks(camera, folder)
     hours = {hour: weeks.healthy(hour) for hour in range(library.HOURS)}
     references = {bucket: reference_of(camera, bucket, hours) for bucket in range(48)}
-    begin = library.REFERENCE_DAYS * 24
+    begin = REFERENCE_HOURS
     faults = injected(camera, weeks.course)
     begin_s = time.process_time()
     healthy = np.array([_compared(references[bucket_of(hour)], hours[hour]) for hour in range(begin, library.HOURS)])
@@ -232,14 +243,29 @@ def judge(camera: library.Camera, folder: Path, *, with_others: bool = True) -> 
     others, others_faults = _others(hours, references, faults, after_fault) if with_others else ({}, {})
     most = max(len(values) for each in references.values() for values in each.own.values())
     own = np.full((48, COUNT, most), np.nan)
-    usual = np.full((48, COUNT), np.nan)
+    usual, spreads = np.full((2, 48, COUNT), np.nan)
     for bucket, reference in references.items():
         for place, name in enumerate(NAMES):
             if name in reference.features:
                 usual[bucket, place] = reference.features[name].mean
+                spreads[bucket, place] = reference.features[name].spread
                 own[bucket, place, : len(reference.own[name])] = reference.own[name]
     harm = {fault.name: lost for fault in faults if (lost := weeks.harm(fault)) is not None}
-    return Judged(usual, own, healthy, judged, harm, others, others_faults, cpu_s)
+    sketches = np.array([_sketched(camera, hour, rows) for hour, rows in hours.items()])
+    faults_sketches = {
+        fault.name: np.array(
+            [_sketched(camera, fault.hour + window, rows) for window, rows in enumerate(after_fault[fault.name])]
+        )
+        for fault in faults
+    }
+    return Judged(usual, spreads, own, healthy, judged, sketches, faults_sketches, harm, others, others_faults, cpu_s)
+
+
+def _sketched(camera: library.Camera, hour: int, rows: Rows) -> Rows:
+    """(S, QUANTILES); nan where there are too few values."""
+    found = sketch_of(window_at(camera, hour, rows))
+    nothing = np.full(QUANTILES, np.nan, np.float32)
+    return np.array([found.get(name, nothing) for name in NAMES])
 
 
 def _compared(reference: Reference, rows: Rows) -> Scores:
@@ -259,7 +285,7 @@ def _others(
     after_fault: Mapping[str, Sequence[Rows]],
 ) -> tuple[dict[str, Scores], dict[str, dict[str, Scores]]]:
     """What the other methods say; a window is an alarm of theirs by their own defaults."""
-    begin = library.REFERENCE_DAYS * 24
+    begin = REFERENCE_HOURS
     pooled = np.vstack([hours[hour][:: library.REFERENCE_DAYS] for hour in range(begin)])
     like = {
         bucket: np.vstack([hours[hour] for hour in range(begin) if bucket_of(hour) == bucket]) for bucket in range(48)
@@ -351,13 +377,9 @@ def _finite(values: Rows) -> Scores:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the monitor says of one window.
+    """What the monitor says of one window."""
 
-    Attributes:
-        ratio: largest distance ÷ threshold.
-    """
-
-    ratio: float
+    is_unusual: bool
     tier: TierState
     cause: str
 
@@ -385,7 +407,7 @@ class Case:
     @property
     def found_in(self) -> float:
         """Window that was unusual first."""
-        return self.first(lambda told: told.ratio > 1)
+        return self.first(lambda told: told.is_unusual)
 
     @property
     def investigated_in(self) -> float:
@@ -404,65 +426,112 @@ class Verdicts:
     """What the monitor said of one camera.
 
     Attributes:
-        ratios: of the healthy hours.
+        healthy: of each hour of the weeks without a fault.
         episodes: false ones; causes of them.
     """
 
     camera: library.Camera
-    ratios: tuple[float, ...]
+    healthy: tuple[Told, ...]
     episodes: int
     causes: tuple[str, ...]
     cases: tuple[Case, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Watch:
+    """What is needed to judge a camera's windows as the monitor does.
+
+    Attributes:
+        limits: (B, S) thresholds.
+        known: hour of the day → the reference's windows of about that hour.
+    """
+
+    judged: Judged
+    limits: Scores
+    known: dict[int, Known]
+
+    @classmethod
+    def of(cls, judged: Judged) -> Watch:
+        """Make thresholds, and put together what is known."""
+        limits = np.full(judged.usual.shape, np.nan)
+        for bucket in range(48):
+            features = [place for place in range(COUNT) if np.isfinite(judged.usual[bucket, place])]
+            for place in features:
+                own = judged.own[bucket, place]
+                limits[bucket, place] = threshold(
+                    list(own[np.isfinite(own)]),
+                    features=len(features),
+                    alarms_a_day=BUDGET,
+                    known_days=library.REFERENCE_DAYS,
+                )
+        accepted = Known.of(
+            {MONDAY + timedelta(hours=hour): _named(judged.sketches[hour]) for hour in range(REFERENCE_HOURS)}
+        )
+        near = timedelta(hours=HOURS_NEAR)
+
+        def around(hour: int) -> Callable[[datetime], bool]:
+            return lambda begin: is_near(begin, MONDAY + timedelta(hours=hour), near, ZoneInfo("UTC"))
+
+        return cls(judged, limits, {hour: only([accepted], around(hour)) for hour in range(24)})
+
+    def told(self, found: Scores, sketch: Rows, hour: int, state: TierState) -> Told:
+        """Say what the monitor says of a window.
+
+        Args:
+            found: (S, 3) of it.
+            sketch: (S, QUANTILES) of it.
+        """
+        bucket = bucket_of(hour)
+        drifts = {
+            name: FeatureDrift(
+                float(found[place, 0]),
+                float(self.limits[bucket, place]),
+                float(found[place, 1]),
+                float(self.judged.usual[bucket, place]),
+                float(found[place, 2]),
+            )
+            for place, name in enumerate(NAMES)
+            if np.isfinite(found[place, 0]) and np.isfinite(self.limits[bucket, place])
+        }
+        ratio = max((each.score / each.threshold for each in drifts.values()), default=None)
+        window = state_of(ratio)
+        finding = name_cause(drifts)
+        if window == "unusual":
+            spreads = dict(zip(NAMES, self.judged.spreads[bucket].tolist(), strict=True))
+            seen = self.known[hour % 24].nearest(_named(sketch), to_explain(drifts, spreads))
+            if seen is not None and seen.ratio <= 1:
+                window, finding = "between", None
+        cause = NOTHING if finding is None else finding.cause
+        tier = after(state, window, ratio=ratio, at_once=cause in AT_ONCE)
+        return Told(is_unusual=window == "unusual", tier=tier, cause=cause)
+
+
+def _named(sketch: Rows) -> dict[str, Rows]:
+    return {name: values for name, values in zip(NAMES, sketch, strict=True) if np.isfinite(values[0])}
+
+
 def verdicts_of(camera: library.Camera, judged: Judged) -> Verdicts:
-    """Apply thresholds, tiers and rules."""
-    limits = np.full(judged.usual.shape, np.nan)
-    for bucket in range(48):
-        known = [place for place in range(COUNT) if np.isfinite(judged.usual[bucket, place])]
-        for place in known:
-            own = judged.own[bucket, place]
-            limits[bucket, place] = threshold(list(own[np.isfinite(own)]), features=len(known), alarms_a_day=BUDGET)
-    begin = library.REFERENCE_DAYS * 24
-    states, state, causes = [TierState()], TierState(), []
-    ratios = []
+    """Apply thresholds, what is known, tiers and rules."""
+    watch = Watch.of(judged)
+    states, causes, healthy = [TierState()], [], []
     for place, found in enumerate(judged.healthy):
-        told = _told(found, judged, limits, bucket_of(begin + place), state)
-        if told.tier.episodes > state.episodes:
+        hour = REFERENCE_HOURS + place
+        told = watch.told(found, judged.sketches[hour], hour, states[-1])
+        if told.tier.episodes > states[-1].episodes:
             causes.append(told.cause)
-        state = told.tier
-        states.append(state)
-        ratios.append(told.ratio)
+        states.append(told.tier)
+        healthy.append(told)
     cases = []
     for fault in injected(camera, library.Course.of(camera)):
-        state = states[fault.hour - begin]
+        state = states[fault.hour - REFERENCE_HOURS]
         was_calm = state.tier != "investigate"
         windows = []
         for window, found in enumerate(judged.faults[fault.name]):
-            told = _told(found, judged, limits, bucket_of(fault.hour + window), state)
+            told = watch.told(found, judged.faults_sketches[fault.name][window], fault.hour + window, state)
             state = told.tier
             windows.append(told)
         cases.append(Case(camera, fault, tuple(windows), was_calm, judged.harm.get(fault.name)))
-    return Verdicts(camera, tuple(ratios), states[-1].episodes, tuple(causes), tuple(cases))
-
-
-def _told(found: Scores, judged: Judged, limits: Scores, bucket: int, state: TierState) -> Told:
-    drifts = {
-        name: FeatureDrift(
-            float(found[place, 0]),
-            float(limits[bucket, place]),
-            float(found[place, 1]),
-            float(judged.usual[bucket, place]),
-            float(found[place, 2]),
-        )
-        for place, name in enumerate(NAMES)
-        if np.isfinite(found[place, 0]) and np.isfinite(limits[bucket, place])
-    }
-    ratio = max((each.score / each.threshold for each in drifts.values()), default=None)
-    finding = name_cause(drifts)
-    cause = NOTHING if finding is None else finding.cause
-    tier = after(state, state_of(ratio), ratio=ratio, at_once=cause in AT_ONCE)
-    return Told(ratio or 0.0, tier, cause)
+    return Verdicts(camera, tuple(healthy), states[-1].episodes, tuple(causes), tuple(cases))
 
 
 def main() -> int:
@@ -511,7 +580,7 @@ def _made(camera: library.Camera, folder: Path) -> str:
 
 def _digest(camera: library.Camera, folder: Path) -> str:
     """Of what distances depend on: the rows, and how they are compared."""
-    code = [Path(__file__).parent.parent / "monitoring" / name for name in ("distance.py", "windows.py")]
+    code = [Path(__file__).parent.parent / "monitoring" / name for name in ("distance.py", "known.py", "windows.py")]
     with np.load(folder / f"{camera.name}.npz") as stored:
         said = hashlib.sha256(f"{RECIPE} {stored['digest']}".encode())
     for path in code:
@@ -523,11 +592,14 @@ def _write(path: Path, judged: Judged, digest: str) -> None:
     packed: dict[str, NDArray[np.generic]] = {
         "digest": np.array(digest),
         "usual": judged.usual,
+        "spreads": judged.spreads,
+        "sketches": judged.sketches.astype(np.float16),
         "own": judged.own,
         "healthy": judged.healthy,
         "cpu_s": np.array(judged.cpu_s),
     }
     packed |= {f"faults/{name}": values for name, values in judged.faults.items()}
+    packed |= {f"faults_sketches/{name}": each.astype(np.float16) for name, each in judged.faults_sketches.items()}
     packed |= {f"harm/{name}": np.array(values) for name, values in judged.harm.items()}
     packed |= {f"others/{name}": values for name, values in judged.others.items()}
     for method, faults in judged.others_faults.items():
@@ -539,7 +611,7 @@ def _write(path: Path, judged: Judged, digest: str) -> None:
 
 def _read(path: Path) -> Judged:
     with np.load(path) as stored:
-        parts: dict[str, dict[str, Scores]] = {"faults": {}, "harm": {}, "others": {}}
+        parts: dict[str, dict[str, Scores]] = {"faults": {}, "faults_sketches": {}, "harm": {}, "others": {}}
         others_faults: dict[str, dict[str, Scores]] = {name: {} for name in OTHERS}
         for key in stored.files:
             kind, _, name = key.partition("/")
@@ -551,9 +623,12 @@ def _read(path: Path) -> Judged:
         harm = {name: (float(values[0]), float(values[1])) for name, values in parts["harm"].items()}
         return Judged(
             stored["usual"],
+            stored["spreads"],
             stored["own"],
             stored["healthy"],
             parts["faults"],
+            stored["sketches"].astype(np.float32),
+            {name: each.astype(np.float32) for name, each in parts["faults_sketches"].items()},
             harm,
             parts["others"],
             others_faults,
@@ -575,7 +650,7 @@ def print_half(half: str, found: Sequence[Verdicts], judged: Sequence[Judged]) -
         f"{rate:.3f} a camera-day (95 %: {lower:.3f} to {upper:.3f})   aim ≤ {AIMS['false']}: "
         f"{_verdict(rate <= AIMS['false'])}; called {dict(false_causes)}"
     )
-    unusual = float(np.mean([ratio > 1 for each in found for ratio in each.ratios]))
+    unusual = float(np.mean([told.is_unusual for each in found for told in each.healthy]))
     print(f"healthy windows that were unusual: {unusual:.2%}; by camera: {[each.episodes for each in found]}")
     for name, share in (
         ("unusual within 2 windows", _mean(case.found_in <= 2 for case in controls)),
@@ -598,11 +673,47 @@ def print_half(half: str, found: Sequence[Verdicts], judged: Sequence[Judged]) -
         print(f"severity ≥ {SEVERE}: {name}: {share:.1%} of {len(severe)}{aim}")
     figures["cause"] = print_causes(severe)
     figures["harm"] = print_harm(cases)
+    figures["requests"] = print_requests(found)
     figures["others"] = print_others(found, judged, steps)
     cpu_ms = 1000 * sum(each.cpu_s for each in judged) / (len(judged) * days * 24)
     print(f"\nCPU of {COUNT} distances of one window: {cpu_ms:.1f} ms, {cpu_ms * 24 / 1000:.2f} s a camera-day")
     figures["window_cpu_ms"] = cpu_ms
     return {name: round(value, 4) if isinstance(value, float) else value for name, value in figures.items()}
+
+
+def print_requests(found: Sequence[Verdicts]) -> dict[str, float]:
+    """Print how many retrainings a healthy site would ask for in a month."""
+    episodes = [_episodes(each.healthy) for each in found]
+    hours = library.HEALTHY_DAYS * 24
+    figures = {}
+    print()
+    for precision in (0.97, 0.95):
+        months = np.array(requests(episodes, hours, precision=precision)) * 30 / library.HEALTHY_DAYS
+        mean, spread = float(months.mean()), float(months.std() / math.sqrt(len(months)))
+        figures[str(precision)] = mean
+        print(
+            f"retrainings asked for by {len(months)} healthy sites of {SITE_CAMERAS} cameras, true precision "
+            f"{precision:.0%}, target 95 %: {mean:.2f} a site-month (± {1.96 * spread:.2f})   "
+            f"aim ≤ {AIMS['requests']:g}: {_verdict(mean <= AIMS['requests'])}"
+        )
+    return figures
+
+
+def _episodes(healthy: Sequence[Told]) -> list[Episode]:
+    """Spans of hours at `investigate`, with the newest cause that was told."""
+    found: list[Episode] = []
+    begin, cause = None, NOTHING
+    for hour, told in enumerate(healthy):
+        if told.cause != NOTHING:
+            cause = told.cause
+        if told.tier.tier == "investigate":
+            begin = hour if begin is None else begin
+        elif begin is not None:
+            found.append(Episode(begin, hour, cause))  # type: ignore[arg-type]  # an episode had a cause
+            begin = None
+    if begin is not None:
+        found.append(Episode(begin, len(healthy), cause))  # type: ignore[arg-type]
+    return found
 
 
 def _rate(episodes: Sequence[int], days: int, *, draws: int = 4000) -> tuple[float, float, float]:
@@ -733,7 +844,7 @@ def print_others(found: Sequence[Verdicts], judged: Sequence[Judged], steps: Seq
         f"camera-day | severity {SEVERE} found within 2 windows |\n|---|---|---|---|---|"
     )
     figures: dict[str, object] = {}
-    mine = [np.array(each.ratios) > 1 for each in found]
+    mine = [np.array([told.is_unusual for told in each.healthy]) for each in found]
     severe = [case for case in steps if case.fault.severity == SEVERE]
     table: list[tuple[str, list[NDArray[np.bool_]], float]] = [
         ("Footfall", mine, _mean(case.found_in <= 2 for case in severe))

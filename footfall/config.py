@@ -173,6 +173,30 @@ class Settings(BaseSettings):
     drift_alarms_a_day: float = Field(
         0.02, gt=0, le=1, description="Episodes of drift that a camera may cause in a day without one: one in 50 days."
     )
+    drift_known_hours: int = Field(
+        3,
+        ge=0,
+        le=12,
+        description="An accepted window so many hours earlier or later on any day explains one like it: weather moves.",
+    )
+    drift_consecutive: int = Field(
+        3, ge=1, le=24, description="So many unusual windows in a row open an episode: one may be a delivery."
+    )
+    drift_most: int = Field(
+        6, ge=1, le=24, description="So many unusual ones of the last FOOTFALL_DRIFT_LAST do as well."
+    )
+    drift_last: int = Field(
+        8, ge=1, le=48, description="See FOOTFALL_DRIFT_MOST: what comes and goes is found as well."
+    )
+    drift_far: float = Field(
+        2.0, ge=1, description="So many times over its threshold, the last of the windows in a row is not waited for."
+    )
+    drift_clear_below: float = Field(
+        0.8, gt=0, le=1, description="Windows under this share of the threshold end an episode: no flicker around it."
+    )
+    drift_clear_after: int = Field(
+        6, ge=1, le=48, description="So many of them in a row do: half a day's weather must be over, not paused."
+    )
     drift_learning_days: int = Field(
         14, ge=1, le=60, description="So many days of a new camera are its reference; later ones when accepted."
     )
@@ -251,6 +275,12 @@ class Settings(BaseSettings):
         if 86400 % length_s:
             raise ValueError(f"{length_s:g} does not divide a day of 86400 s; expected for example 3600 or 1800")
         return length_s
+
+    @model_validator(mode="after")
+    def _can_come_to_investigate(self) -> Self:
+        if self.drift_most > self.drift_last:
+            raise ValueError(f"drift_most: {self.drift_most} of the last drift_last={self.drift_last} can never be")
+        return self
 
     @model_validator(mode="after")
     def _know_the_launcher(self) -> Self:

@@ -84,10 +84,11 @@ class _Quality:
 DRIFT_METRICS: Final = {
     "footfall_drift_score": "Distance of the newest window from its reference, in the reference's own spread.",
     "footfall_drift_threshold": "What the distance must pass to be more than this camera's usual variation.",
-    "footfall_drift_ratio": "Largest distance / threshold of a camera's statistics; above 1 it is unusual.",
+    "footfall_drift_ratio": "Largest distance / threshold of a camera's statistics; above 1 unlike its like hours.",
     "footfall_drift_tier": "1 for the tier that a camera is in: calm, watch, or investigate when it lasts.",
     "footfall_drift_active": "1 while an episode is open, by what happened to the camera.",
     "footfall_drift_last_window_timestamp_seconds": "End of the newest window that was judged; Unix time.",
+    "footfall_drift_window_seconds": "Length of that window.",
     "footfall_counts_valid": "0 while a camera looks elsewhere and its counts mean something else, otherwise 1.",
 }
 """Name → meaning of every metric that is made from verdicts and episodes."""
@@ -117,6 +118,8 @@ class _Drift:
             for tier in get_args(DriftTier):
                 families["footfall_drift_tier"].add_metric([camera, tier], float(tier == verdict.tier))
             families["footfall_drift_last_window_timestamp_seconds"].add_metric([camera], verdict.end_at.timestamp())
+            length_s = (verdict.end_at - verdict.begin_at).total_seconds()
+            families["footfall_drift_window_seconds"].add_metric([camera], length_s)
         for camera, episode in self.episodes.items():
             families["footfall_drift_active"].add_metric([camera, episode.cause], 1.0)
         for camera in self.cameras:

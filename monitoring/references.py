@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from footfall.errors import UnknownRecordError
 from monitoring.distance import distance, feature_reference
+from monitoring.known import HOURS_NEAR, Known, is_near, only, sketch_of
 from monitoring.windows import LEAST_GROUPS, Bucket, Reference, Window, make_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
     from footfall.domain import DriftAcceptance
@@ -27,6 +29,8 @@ MOST_DAYS: Final = 28
 _LIKE: Final = 5
 """Cameras that a young one is compared with: those that look most like it."""
 _DAY: Final = timedelta(days=1)
+_STAMP: Final = "%Y%m%dT%H%M%S"
+"""In blob keys; UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +74,23 @@ class References:
         length: of a window.
         zone: of the site: its hours and weekends are what days have in common.
         first: windows that are a first day; half of them must be there.
+        hours_near: how much earlier or later a window may have begun that is `known` at an hour.
     """
 
-    def __init__(self, blobs: BlobStore, *, length: timedelta, zone: ZoneInfo, first: int = 24) -> None:
+    def __init__(
+        self,
+        blobs: BlobStore,
+        *,
+        length: timedelta,
+        zone: ZoneInfo,
+        first: int = 24,
+        hours_near: int = HOURS_NEAR,
+    ) -> None:
         self._blobs = blobs
         self._length = length
         self._zone = zone
         self._first = first
+        self._near = timedelta(hours=hours_near)
 
     def keep(self, window: Window) -> None:
         """Keep a window.
@@ -86,10 +100,26 @@ class References:
         """
         self._blobs.put(_window_key(window.camera_id, window.begin_at), window.to_bytes())
 
-    def forget_before(self, at: datetime) -> int:
-        """Delete windows that began before; tells how many. References that were made of them stay."""
-        last = _window_key("any", at).rpartition("/")[2]
-        gone = [blob.key for blob in self._blobs.blobs("windows") if blob.key.rpartition("/")[2] < last]
+    def forget_before(self, at: datetime, accepted: Mapping[str, datetime]) -> int:
+        """Delete windows that began before; tells how many.
+
+        References that were made of them stay, and so does what was `remember`ed of the days that are compared with.
+
+        Args:
+            accepted: camera → end of what was accepted of it; of one that is not in it nothing older stays.
+        """
+        gone = [
+            blob.key
+            for blob in self._blobs.blobs("windows")
+            if (begin := _begin_of(blob.key)) is not None and begin < at
+        ]
+        for blob in self._blobs.blobs("known"):
+            _, camera_id, _ = blob.key.split("/")
+            day_at = _begin_of(blob.key)
+            until = accepted.get(camera_id)
+            last = at if until is None else min(at, until - MOST_DAYS * _DAY)
+            if day_at is not None and day_at + _DAY <= last:
+                gone.append(blob.key)
         return sum(self._blobs.delete(key) for key in gone)
 
     def reference(self, window: Window, accepted: Accepted, others: Sequence[tuple[str, Accepted]]) -> Reference | None:
@@ -102,6 +132,54 @@ class References:
             StoreError: blobs cannot be read.
         """
         return self._own(window, accepted) or self._first_day(window, accepted) or self._fleet(window, others)
+
+    def known(self, window: Window, accepted: Accepted) -> Known:
+        """Return the accepted windows of about this hour, on days of either kind; there may be none.
+
+        None of the last day is among them: while days are still being accepted, a fault would explain itself.
+
+        Raises:
+            StoreError: blobs cannot be read.
+        """
+        at = window.begin_at
+        kept = cache(self._kept)
+        day = _midnight(min(at - _DAY, accepted.until_at))
+        days: list[Known] = []
+        while day + _DAY > accepted.begins_at and len(days) < MOST_DAYS:
+            days.append(self._known_day(window.camera_id, day, at, kept))
+            day -= _DAY
+        return only(
+            days,
+            lambda begin: begin <= at - _DAY and accepted.holds(begin) and is_near(begin, at, self._near, self._zone),
+        )
+
+    def remember(self, camera_id: str, judged_until: datetime) -> None:
+        """Sum up the day before the one until which windows were kept, or the first alarm has to read weeks of them.
+
+        Raises:
+            StoreError: blobs cannot be read or written.
+        """
+        self._known_day(camera_id, _midnight(judged_until) - _DAY, judged_until, self._kept)
+
+    def _known_day(
+        self, camera_id: str, day_at: datetime, judged_until: datetime, kept: Callable[[str], list[datetime]]
+    ) -> Known:
+        """Sketches of a UTC day's windows; kept for ever once the day is over."""
+        key = _known_key(camera_id, day_at)
+        try:
+            return Known.from_bytes(self._blobs.get(key))
+        except (UnknownRecordError, ValueError):
+            begins = [each for each in kept(camera_id) if day_at <= each < min(day_at + _DAY, judged_until)]
+        windows = [window for window in (self._window(camera_id, begin) for begin in begins) if window is not None]
+        known = Known.of({window.begin_at: sketch_of(window) for window in windows})
+        if windows and day_at + _DAY <= judged_until:
+            self._blobs.put(key, known.to_bytes())
+        return known
+
+    def _kept(self, camera_id: str) -> list[datetime]:
+        """Begins of the windows that are there."""
+        begins = (_begin_of(blob.key) for blob in self._blobs.blobs(f"windows/{camera_id}"))
+        return [begin for begin in begins if begin is not None]
 
     def _own(self, window: Window, accepted: Accepted) -> Reference | None:
         bucket = Bucket.of(window.begin_at, self._zone)
@@ -200,5 +278,22 @@ def _unlikeness(windows: Sequence[Window], young: Window) -> float:
     return float(np.mean(scores)) if scores else float("inf")
 
 
+def _midnight(at: datetime) -> datetime:
+    """Begin of the UTC day."""
+    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def _window_key(camera_id: str, begin_at: datetime) -> str:
-    return f"windows/{camera_id}/{begin_at.astimezone(UTC):%Y%m%dT%H%M%S}.npz"
+    return f"windows/{camera_id}/{begin_at.astimezone(UTC):{_STAMP}}.npz"
+
+
+def _known_key(camera_id: str, day_at: datetime) -> str:
+    return f"known/{camera_id}/{day_at:{_STAMP}}.npz"
+
+
+def _begin_of(key: str) -> datetime | None:
+    """Of the window, or the day, that a blob holds; None for a key of something else."""
+    try:
+        return datetime.strptime(key.rpartition("/")[2], f"{_STAMP}.npz").replace(tzinfo=UTC)
+    except ValueError:
+        return None

@@ -8,14 +8,28 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from footfall.domain import DriftState, DriftTier
 
-CONSECUTIVE: Final = 3
-OF_LAST: Final = (6, 8)
-FAR: Final = 2.0
-"""Times the threshold: so far is no hour's whim, and the third window in a row need not be waited for."""
-CLEAR_BELOW: Final = 0.8
-"""Share of the threshold: what hovers around it does not flicker."""
-CLEAR_AFTER: Final = 6
-"""Usual windows in a row after which an episode is over."""
+
+@dataclass(frozen=True, slots=True)
+class TierRules:
+    """When a camera's tier changes.
+
+    Attributes:
+        consecutive: unusual windows in a row that make an episode; ≥ 1.
+        most, last: so many unusual ones of so many do as well.
+        far: times its threshold; so far is no hour's whim, and the last window in a row need not be waited for.
+        clear_below: share of the threshold; what hovers around it does not flicker.
+        clear_after: usual windows in a row after which an episode is over.
+    """
+
+    consecutive: int = 3
+    most: int = 6
+    last: int = 8
+    far: float = 2.0
+    clear_below: float = 0.8
+    clear_after: int = 6
+
+
+DEFAULT_RULES: Final = TierRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +37,7 @@ class TierState:
     """Where a camera is.
 
     Attributes:
-        recent: the last eight windows that told something, oldest first.
+        recent: the last windows that told something, oldest first; as many as `TierRules.last`.
         calm_for: usual windows in a row.
         episodes: how often it came to `investigate`.
     """
@@ -34,7 +48,7 @@ class TierState:
     episodes: int = 0
 
 
-def state_of(ratio: float | None, *, is_faulty: bool = False) -> DriftState:
+def state_of(ratio: float | None, *, is_faulty: bool = False, rules: TierRules = DEFAULT_RULES) -> DriftState:
     """Return what a window is.
 
     Args:
@@ -49,14 +63,21 @@ def state_of(ratio: float | None, *, is_faulty: bool = False) -> DriftState:
         return "insufficient"
     if ratio > 1:
         return "unusual"
-    return "between" if ratio >= CLEAR_BELOW else "usual"
+    return "between" if ratio >= rules.clear_below else "usual"
 
 
-def after(state: TierState, window: DriftState, *, ratio: float | None = None, at_once: bool = False) -> TierState:
+def after(
+    state: TierState,
+    window: DriftState,
+    *,
+    ratio: float | None = None,
+    at_once: bool = False,
+    rules: TierRules = DEFAULT_RULES,
+) -> TierState:
     """Return where the camera is after one more window.
 
-    It comes to `investigate` by three unusual windows in a row, by two of which the second is `FAR`, or by six of the
-    last eight, and leaves it after six usual ones in a row.
+    By default it comes to `investigate` by three unusual windows in a row, by two of which the second is `far`, or by
+    six of the last eight, and leaves it after six usual ones in a row.
 
     Args:
         ratio: as `state_of` got it; None: it is not known how far the window is.
@@ -64,16 +85,17 @@ def after(state: TierState, window: DriftState, *, ratio: float | None = None, a
     """
     if window in {"insufficient", "suppressed"}:
         return state
-    most, of = OF_LAST
-    recent = (*state.recent, window == "unusual")[-of:]
+    recent = (*state.recent, window == "unusual")[-rules.last :]
     calm_for = state.calm_for + 1 if window == "usual" else 0
-    needed = CONSECUTIVE
-    if window == "unusual":
-        needed = 1 if at_once else CONSECUTIVE - 1 if ratio is not None and ratio >= FAR else CONSECUTIVE
+    needed = rules.consecutive
+    if window == "unusual" and at_once:
+        needed = 1
+    elif window == "unusual" and ratio is not None and ratio >= rules.far:
+        needed = max(1, rules.consecutive - 1)
     lasts = all(recent[-needed:]) and len(recent) >= needed
-    if state.tier != "investigate" and (lasts or sum(recent) >= most):
+    if state.tier != "investigate" and (lasts or sum(recent) >= rules.most):
         return TierState("investigate", recent, calm_for, state.episodes + 1)
-    if state.tier == "investigate" and calm_for < CLEAR_AFTER:
+    if state.tier == "investigate" and calm_for < rules.clear_after:
         return replace(state, recent=recent, calm_for=calm_for)
     if state.tier == "investigate":
         # The windows of the episode that is over must not begin the next one.

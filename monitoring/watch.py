@@ -15,10 +15,11 @@ from footfall.causes import ABOUT
 from footfall.domain import CameraState, DriftAcceptance, DriftEpisode, DriftVerdict, FeatureDrift
 from monitoring.causes import StreamHealth, name_cause
 from monitoring.distance import LEAST_ROWS, distance
+from monitoring.known import layout_within, sketch_of
 from monitoring.references import Accepted, accepted_from
 from monitoring.separability import separability
 from monitoring.thresholds import threshold
-from monitoring.tiers import TierState, after, state_of
+from monitoring.tiers import DEFAULT_RULES, TierRules, TierState, after, state_of
 from monitoring.windows import LAYOUT, window_of
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from footfall.stores.database import Database
     from footfall.stores.drift import DriftStore
     from monitoring.drift import EvidenceWriter
+    from monitoring.known import Seen
     from monitoring.metrics import MonitorMetrics
     from monitoring.references import References
     from monitoring.windows import Reference, Window
@@ -40,6 +42,8 @@ _GRACE: Final = timedelta(seconds=10)
 """Rows of a window may be committed a little after its end."""
 _MOST_WINDOWS: Final = 72
 """Of a camera in one turn: a monitor that was away catches up over several."""
+_TO_EXPLAIN: Final = 0.7
+"""Share of its threshold beyond which an accepted window must show a statistic as well, to be like this one."""
 _ROWS_A_WINDOW: Final = 400
 _SOME_RUN: Final = 500
 _NAMESPACE: Final = uuid.UUID("5f5c9a0e-6a1b-5d0e-9c55-64726966740a")
@@ -55,6 +59,7 @@ class WatchSettings:
         learning: how long a new camera's days are accepted by themselves.
         batch: how long pictures are drawn for labels once a camera drifts.
         keep: how long windows and verdicts are kept.
+        rules: when a camera's tier changes.
     """
 
     length: timedelta
@@ -62,6 +67,7 @@ class WatchSettings:
     learning: timedelta
     batch: timedelta
     keep: timedelta
+    rules: TierRules = DEFAULT_RULES
 
 
 class DriftWatch:
@@ -126,13 +132,22 @@ class DriftWatch:
             self.check(now)
             if self._swept_on != now.date():
                 self._store.delete_before(now - self._settings.keep)
-                self._references.forget_before(now - self._settings.keep)
+                self._sweep_references(now)
                 if self._evidence is not None:
                     self._evidence.tidy(now)
                 self._swept_on = now.date()
         except Exception:
             self._metrics.drift_check_failures.inc()
             raise
+
+    def _sweep_references(self, now: datetime) -> None:
+        cameras = [camera.id for camera in self._database.cameras()]
+        accepted = {each: known.until_at for each in cameras if (known := self._accepted(each, now))}
+        for camera_id in accepted:
+            last = self._store.last_verdict(camera_id)
+            if last is not None:
+                self._references.remember(camera_id, last.end_at)
+        self._references.forget_before(now - self._settings.keep, accepted)
 
     def _accepted(self, camera_id: str, now: datetime) -> Accepted | None:
         trail = self._store.acceptances(camera_id)
@@ -201,16 +216,21 @@ class DriftWatch:
             target_fps=None if reference is None else reference.fps,
             degraded_share=self._degraded_share(camera.id, begin, end),
         )
-        drifts = {} if reference is None else self._drifts(window, reference)
+        drifts = {} if reference is None else self._drifts(window, reference, accepted)
         finding = name_cause(drifts, health)
         ratio = max((each.score / each.threshold for each in drifts.values()), default=None)
-        state = state_of(ratio, is_faulty=health.is_faulty)
+        state = state_of(ratio, is_faulty=health.is_faulty, rules=self._settings.rules)
+        seen = None
+        if reference is not None and state == "unusual":
+            seen = self._seen_before(window, accepted, drifts, reference)
+        if seen is not None:
+            state, finding = "between", None
         # What came before somebody accepted the camera anew is of another camera, as it were.
         before = TierState()
         if last is not None and last.end_at > accepted.begins_at:
             before = TierState(last.tier, last.recent, last.calm_for, last.episode)
         cause = None if finding is None else finding.cause
-        tier = after(before, state, ratio=ratio, at_once=cause in AT_ONCE)
+        tier = after(before, state, ratio=ratio, at_once=cause in AT_ONCE, rules=self._settings.rules)
         verdict = DriftVerdict(
             camera_id=camera.id,
             begin_at=begin,
@@ -227,7 +247,7 @@ class DriftWatch:
             cause=cause,
             evidence=() if finding is None else finding.evidence,
             others=() if finding is None else finding.others,
-            note=_note(len(rows), reference, health, is_of_before=is_of_before),
+            note=_note(len(rows), reference, health, is_of_before=is_of_before) + _like(seen),
         )
         # The window first: whoever finds the verdict finds it too. Those of a faulty stream are no reference.
         if len(rows) >= LEAST_ROWS and state != "suppressed":
@@ -269,22 +289,40 @@ class DriftWatch:
         if written is not None:
             self._store.attach_report(verdict.camera_id, verdict.begin_at, written.html_key.removesuffix(".html.gz"))
 
-    def _drifts(self, window: Window, reference: Reference) -> dict[str, FeatureDrift]:
+    def _drifts(self, window: Window, reference: Reference, accepted: Accepted) -> dict[str, FeatureDrift]:
         drifts = {}
+        known_days = (min(accepted.until_at, window.begin_at) - accepted.begins_at) / timedelta(days=1)
+        budget = self._settings.alarms_a_day
         for name, usual in reference.features.items():
             values = window.columns.get(name)
             far = None if values is None else distance(usual, values)
             if values is None or far is None:
                 continue
             limit = threshold(
-                reference.own[name], features=len(reference.features), alarms_a_day=self._settings.alarms_a_day
+                reference.own[name],
+                features=len(reference.features),
+                alarms_a_day=budget,
+                known_days=known_days,
             )
             drifts[name] = FeatureDrift(far.score, limit, far.shift, usual.mean, float(np.nanmean(values)))
         apart = separability(reference.layout, window.layout)
         if apart is not None:
-            limit = threshold(reference.own[LAYOUT], features=len(drifts) + 1, alarms_a_day=self._settings.alarms_a_day)
+            limit = threshold(
+                reference.own[LAYOUT], features=len(drifts) + 1, alarms_a_day=budget, known_days=known_days
+            )
             drifts[LAYOUT] = FeatureDrift(apart.distance, limit, apart.distance, 0.5, apart.auc)
         return drifts
+
+    def _seen_before(
+        self, window: Window, accepted: Accepted, drifts: Mapping[str, FeatureDrift], reference: Reference
+    ) -> Seen | None:
+        """An accepted window of another hour that shows all that is unusual in this one, and what comes near it."""
+        spreads = {name: each.spread for name, each in reference.features.items()}
+        within = to_explain(drifts, spreads)
+        if LAYOUT in drifts and _is_to_explain(drifts[LAYOUT]):
+            within |= layout_within(reference.layout, drifts[LAYOUT].threshold)
+        seen = self._references.known(window, accepted).nearest(sketch_of(window), within)
+        return seen if seen is not None and seen.ratio <= 1 else None
 
     def _degraded_share(self, camera_id: str, begin: datetime, end: datetime) -> float:
         """Share of the window in which pictures came but many were broken."""
@@ -363,9 +401,32 @@ class DriftWatch:
         return verdicts[lead:]
 
 
+def to_explain(drifts: Mapping[str, FeatureDrift], spreads: Mapping[str, float]) -> dict[str, float]:
+    """Return in which statistics an accepted window must be like one that is unusual, and by how much it may differ.
+
+    Args:
+        spreads: statistic → the unit of its score; those without one are left out.
+    """
+    return {
+        name: drift.threshold * spreads[name]
+        for name, drift in drifts.items()
+        if name in spreads and _is_to_explain(drift)
+    }
+
+
+def _is_to_explain(drift: FeatureDrift) -> bool:
+    return drift.score > _TO_EXPLAIN * drift.threshold
+
+
 def _floor(at: datetime, length: timedelta) -> datetime:
     midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight + (at - midnight) // length * length
+
+
+def _like(seen: Seen | None) -> str:
+    if seen is None:
+        return ""
+    return f"; unlike these, but like the window of {seen.begin_at:%Y-%m-%d %H:%M} UTC, which was accepted"
 
 
 def _note(rows: int, reference: Reference | None, health: StreamHealth, *, is_of_before: bool) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import numpy as np
 
 from monitoring.distance import LEAST_ROWS, FeatureReference, distance, feature_reference
+from monitoring.packing import pack, unpacked
 from monitoring.separability import separability
 
 if TYPE_CHECKING:
@@ -126,7 +124,7 @@ class Window:
             "fps": self.fps,
         }
         # Half the digits: windows are most of what is kept, and no distance depends on the fourth digit.
-        return _pack(
+        return pack(
             about, {name: each.astype(np.float16) for name, each in (*self.columns.items(), (LAYOUT, self.layout))}
         )
 
@@ -137,14 +135,11 @@ class Window:
         Raises:
             ValueError: it is something else.
         """
-        try:
-            about, columns = _unpack(content)
-            columns = {name: each.astype(np.float32) for name, each in columns.items()}
+        with unpacked(content, "window of a camera") as (about, arrays):
+            columns = {name: each.astype(np.float32) for name, each in arrays.items()}
             layout = columns.pop(LAYOUT)
             begin, end = (datetime.fromisoformat(about[name]) for name in ("begin", "end"))
             return cls(about["camera"], begin, end, about["rows"], about["fps"], columns, layout)
-        except (OSError, EOFError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"no window of a camera ({type(error).__name__})") from None
 
 
 def window_of(
@@ -201,7 +196,7 @@ class Reference:
             "stamp": self.stamp,
         }
         arrays = {name: feature.values.astype(np.float32) for name, feature in self.features.items()}
-        return _pack(about, {**arrays, LAYOUT: self.layout})
+        return pack(about, {**arrays, LAYOUT: self.layout})
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
@@ -210,8 +205,7 @@ class Reference:
         Raises:
             ValueError: it is something else.
         """
-        try:
-            about, arrays = _unpack(content)
+        with unpacked(content, "reference of a camera") as (about, arrays):
             features = {
                 name: FeatureReference(arrays[name].astype(np.float64), *numbers)
                 for name, numbers in about["features"].items()
@@ -220,8 +214,6 @@ class Reference:
             groups = tuple(str(each) for each in about["groups"])
             rest = about["fps"], about["stamp"], arrays[LAYOUT]
             return cls(about["camera"], about["kind"], groups, features, own, *rest)
-        except (OSError, EOFError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"no reference of a camera ({type(error).__name__})") from None
 
 
 def make_reference(
@@ -302,15 +294,3 @@ def _thinned(values: NDArray[_Number]) -> NDArray[_Number]:
     if len(values) <= MOST_ROWS:
         return values
     return values[np.linspace(0, len(values) - 1, MOST_ROWS).astype(np.int64)]
-
-
-def _pack(about: object, arrays: Mapping[str, NDArray[np.float32]]) -> bytes:
-    file = io.BytesIO()
-    np.savez_compressed(file, allow_pickle=False, about=np.array(json.dumps(about)), **dict(arrays))
-    return file.getvalue()
-
-
-def _unpack(content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
-    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in stored.files if name != "about"}
-        return json.loads(str(stored["about"])), arrays

@@ -39,6 +39,7 @@ from monitoring.policy import PolicySettings
 from monitoring.references import References
 from monitoring.server import create_app
 from monitoring.teacher import Teacher
+from monitoring.tiers import TierRules
 from monitoring.trials import TrialWatch
 from monitoring.watch import DriftWatch, WatchSettings
 
@@ -81,6 +82,7 @@ class Monitor:
                 length=length,
                 zone=ZoneInfo(settings.timezone),
                 first=settings.drift_first_windows,
+                hours_near=settings.drift_known_hours,
             ),
             self.metrics,
             settings=WatchSettings(
@@ -89,6 +91,14 @@ class Monitor:
                 learning=timedelta(days=settings.drift_learning_days),
                 batch=timedelta(hours=settings.drift_batch_h),
                 keep=timedelta(days=settings.drift_retention_days),
+                rules=TierRules(
+                    settings.drift_consecutive,
+                    settings.drift_most,
+                    settings.drift_last,
+                    settings.drift_far,
+                    settings.drift_clear_below,
+                    settings.drift_clear_after,
+                ),
             ),
             evidence=self._evidence_writer(),
         )

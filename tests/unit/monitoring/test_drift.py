@@ -7,7 +7,7 @@ import pytest
 
 from monitoring.distance import LEAST_ROWS, MOST_VALUES, distance, feature_reference
 from monitoring.thresholds import LEAST_SCORE, threshold
-from monitoring.tiers import FAR, TierState, after, state_of
+from monitoring.tiers import DEFAULT_RULES, TierRules, TierState, after, state_of
 
 RNG = np.random.Generator(np.random.PCG64(3))
 USUAL = RNG.normal(100, 10, 4000)
@@ -79,6 +79,15 @@ def test_fewer_alarms_and_more_statistics_ask_for_more() -> None:
     assert threshold(own, features=2, alarms_a_day=0.02) < threshold(own, features=40, alarms_a_day=0.02)
 
 
+def test_a_camera_whose_weeks_are_known_is_watched_more_closely() -> None:
+    own = list(np.exp(RNG.normal(-1, 0.5, 10)))
+    young, older, known = (
+        threshold(own, features=24, alarms_a_day=0.02, known_days=days) for days in (3.0, 10.0, 14.0)
+    )
+    assert young > older > known
+    assert threshold(own, features=24, alarms_a_day=0.02, known_days=28.0) == known
+
+
 def test_a_tiny_change_of_a_regular_camera_is_none() -> None:
     assert threshold([0.001] * 50, features=12, alarms_a_day=0.02) >= LEAST_SCORE
 
@@ -98,8 +107,8 @@ def test_one_unusual_window_is_watched_and_three_in_a_row_are_looked_into() -> N
 
 
 def test_the_second_window_is_enough_where_it_is_far() -> None:
-    assert run(1.1, FAR) == ["watch", "investigate"]
-    assert run(FAR, 1.1) == ["watch", "watch"]
+    assert run(1.1, DEFAULT_RULES.far) == ["watch", "investigate"]
+    assert run(DEFAULT_RULES.far, 1.1) == ["watch", "watch"]
     assert run(0.5, 9.0) == ["calm", "watch"]  # one is never enough
     assert run(9.0, 0.5, 9.0) == ["watch", "calm", "watch"]
     assert after(TierState("watch", (True,)), "unusual").tier == "watch"  # nobody knows how far
@@ -109,6 +118,25 @@ def test_it_is_over_after_six_usual_windows_and_does_not_flicker() -> None:
     assert run(1.5, 1.5, 1.5, *[0.5] * 6)[3:] == ["investigate"] * 5 + ["calm"]
     assert set(run(1.5, 1.5, 1.5, *[0.5, 0.5, 0.9] * 6)[2:]) == {"investigate"}  # it hovers under the threshold
     assert run(1.5, 1.5, 1.5, *[0.5] * 6, 1.5)[-1] == "watch"
+
+
+def test_when_a_tier_changes_is_a_matter_of_rules() -> None:
+    patient = TierRules(consecutive=4, most=5, last=6, far=10, clear_below=0.5, clear_after=2)
+
+    def tiers(*ratios: float) -> list[str]:
+        state, found = TierState(), []
+        for ratio in ratios:
+            state = after(state, state_of(ratio, rules=patient), ratio=ratio, rules=patient)
+            found.append(state.tier)
+        return found
+
+    assert tiers(3, 3, 3, 3) == ["watch"] * 3 + ["investigate"]
+    assert tiers(3, 3, 11)[-1] == "investigate"
+    assert tiers(3, 3, 0.9, 3, 3, 3)[-1] == "investigate"  # five of six
+    assert tiers(3, 3, 3, 3, 0.6, 0.6)[-1] == "investigate"  # it hovers
+    assert tiers(3, 3, 3, 3, 0.4, 0.4)[-1] == "calm"
+    quick = TierRules(consecutive=1)
+    assert after(TierState(), "unusual", ratio=9.0, rules=quick).tier == "investigate"
 
 
 def test_windows_that_tell_nothing_neither_confirm_nor_clear() -> None:

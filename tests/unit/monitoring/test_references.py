@@ -143,7 +143,7 @@ def test_a_frozen_reference_outlives_the_windows_it_was_made_of(references: Refe
     keep_days(references, 5)
     frozen = Accepted(MONDAY - DAY, MONDAY + 5 * DAY)
     first = references.reference(window(MONDAY + 7 * DAY), frozen, [])
-    assert references.forget_before(MONDAY + 5 * DAY) == 5
+    assert references.forget_before(MONDAY + 5 * DAY, {"gate": frozen.until_at}) == 5
     again = references.reference(window(MONDAY + 8 * DAY), frozen, [])
     assert first is not None
     assert again is not None

@@ -160,6 +160,7 @@ def test_too_few_rows_are_insufficient_and_never_usual(site: Site) -> None:
     assert (last.state, last.note, dict(last.features)) == ("insufficient", "20 rows, 60 are needed", {})
     assert site.metric("footfall_drift_ratio", camera="gate") is None
     assert site.metric("footfall_drift_last_window_timestamp_seconds", camera="gate") == (at + HOUR).timestamp()
+    assert site.metric("footfall_drift_window_seconds", camera="gate") == 3600
 
 
 def drift(site: Site, at: datetime, looks: dict[str, tuple[float, float]], hours: int) -> list[DriftVerdict]:
@@ -185,6 +186,24 @@ def test_fog_is_named_and_becomes_an_episode_when_it_lasts(site: Site) -> None:
     ratio = site.metric("footfall_drift_ratio", camera="gate")
     assert ratio is not None
     assert ratio > 1
+
+
+def test_weather_that_was_accepted_at_another_hour_is_nothing_new(site: Site) -> None:
+    rain = {**CLEAR, "contrast": (45.0, 2.0), "haze": (50.0, 3.0)}
+    learned(site, days=2)
+    site.see("gate", MONDAY + DAY + 11 * HOUR, rain)
+    site.check(MONDAY + DAY + 12 * HOUR)
+    for day in (2, 3):
+        site.see("gate", MONDAY + day * DAY + 9 * HOUR, CLEAR)
+    at = MONDAY + 4 * DAY + 8 * HOUR  # it has rained at none of the hours about this one
+    told = drift(site, at, rain, 1)
+    assert (told[0].state, told[0].tier, told[0].cause) == ("between", "calm", None)
+    assert told[0].note.startswith("compared with 4 like days of its own; unlike these, but like the window of ")
+    assert told[0].note.endswith(" 2026-03-03 11:00 UTC, which was accepted")
+    assert told[0].features["haze"].score > told[0].features["haze"].threshold
+    assert site.store.open_episodes() == {}
+    # Fog is more than that, and what lasts does not explain itself.
+    assert [each.tier for each in drift(site, at + HOUR, FOG, 2)] == ["watch", "investigate"]
 
 
 def test_an_episode_ends_when_the_camera_looks_as_usual_again(site: Site) -> None:
