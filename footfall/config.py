@@ -42,6 +42,12 @@ class Settings(BaseSettings):
     port: int = Field(8600, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     api_token: SecretStr | None = Field(None, description="Token that API, pages and metrics ask for; ≥ 16 characters.")
     api_token_file: Path | None = Field(None, description="File that holds the token.")
+    viewer_token: SecretStr | None = Field(
+        None,
+        description="Token of people and programs that look and change nothing, and see no sampled pictures; ≥ 16 "
+        "characters.",
+    )
+    viewer_token_file: Path | None = Field(None, description="File that holds the token of viewers.")
     model: str | None = Field(
         None,
         description="Pins the model, whatever is promoted: a name in the models folder, a model folder or a bare YOLO "
@@ -240,7 +246,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _read_secret_files(self) -> Self:
-        for name in ("api_token", "database_url"):
+        for name in ("api_token", "viewer_token", "database_url"):
             path: Path | None = getattr(self, f"{name}_file")
             if path is None:
                 continue
@@ -250,15 +256,24 @@ class Settings(BaseSettings):
                 setattr(self, name, SecretStr(path.read_text(encoding="utf-8").strip()))
             except (OSError, UnicodeDecodeError) as error:
                 raise ValueError(f"{name}_file: {path} cannot be read ({type(error).__name__})") from None
-        if self.api_token is not None and len(self.api_token.get_secret_value()) < 16:
-            raise ValueError("api_token: shorter than 16 characters; make one with `openssl rand -hex 32`")
+        self._check_tokens()
+        return self
+
+    def _check_tokens(self) -> None:
+        for name in ("api_token", "viewer_token"):
+            token: SecretStr | None = getattr(self, name)
+            if token is not None and len(token.get_secret_value()) < 16:
+                raise ValueError(f"{name}: shorter than 16 characters; make one with `openssl rand -hex 32`")
+        if self.viewer_token is not None and self.api_token is None:
+            raise ValueError("viewer_token: without api_token everybody may change everything; set that one, too")
+        if self.viewer_token is not None and self.viewer_token == self.api_token:
+            raise ValueError("viewer_token: is the same as api_token, so viewers could change everything")
         for name, host in (("host", self.host), ("monitor_host", self.monitor_host)):
             if not _is_loopback(host) and self.api_token is None:
                 raise ValueError(
                     f"{name}: {host!r} can be reached from other machines, and no token is set; set FOOTFALL_API_TOKEN "
                     "or FOOTFALL_API_TOKEN_FILE, or listen on 127.0.0.1"
                 )
-        return self
 
     @field_validator("timezone")
     @classmethod

@@ -217,13 +217,16 @@ class Monitor:
             with_parent: also until standard input ends; then it steps back for the program that started it.
         """
         settings = self._settings
-        token = settings.api_token
+        token, viewer_token = (
+            None if each is None else each.get_secret_value() for each in (settings.api_token, settings.viewer_token)
+        )
         app = create_app(
             self.metrics,
             self.retrains,
             site=self.site,
             cooldown=timedelta(hours=settings.retrain_cooldown_h),
-            token=None if token is None else token.get_secret_value(),
+            token=token,
+            viewer_token=viewer_token,
         )
         config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
         config.timeout_graceful_shutdown = 2

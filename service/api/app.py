@@ -57,8 +57,11 @@ def create_app(services: Services, *, now_s: Callable[[], float] = time.time) ->
         docs_url=None,  # the usual pages load scripts from elsewhere
         redoc_url=None,
     )
-    token = services.settings.api_token
-    sessions = Sessions(None if token is None else token.get_secret_value(), now_s)
+    token, viewer_token = (
+        None if each is None else each.get_secret_value()
+        for each in (services.settings.api_token, services.settings.viewer_token)
+    )
+    sessions = Sessions(token, now_s, viewer_token=viewer_token)
     app.state.services = services
     app.state.sessions = sessions
     # Threads that wait for pictures and events are not those that answer requests, so viewers cannot starve the API.

@@ -13,7 +13,7 @@ import threading
 import traceback
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote, urlsplit
 
 import structlog
@@ -41,6 +41,9 @@ SESSION_S: Final = 30 * 86400
 MAX_BODY_BYTES: Final = 1_000_000
 _ZIP_BYTES: Final = {"/api/v1/review/import": MAX_ARCHIVE_BYTES}
 """Where a zip file is the body, and how large it may be. No form of another site can send `application/zip`."""
+_NOT_FOR_VIEWERS: Final = ("/review", "/api/v1/review", "/api/v1/samples")
+"""Sampled pictures and what was said of them are for those who judge them."""
+_SESSION_PATHS: Final = frozenset({"/login", "/logout"})
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _MAX_ENDED: Final = 10_000
 
@@ -56,17 +59,24 @@ SECURITY_HEADERS: Final = {
 }
 
 
+Role = Literal["operator", "viewer"]
+"""An operator may do everything; a viewer may look, at all but sampled pictures, and change nothing."""
+
+
 class Sessions:
-    """Makes and checks session cookies; each is signed with a key derived from the token and never holds it.
+    """Makes and checks session cookies; each is signed with a key derived from the tokens and never holds them.
 
     Args:
-        token: None when no login is needed.
+        token: of operators; None when no login is needed.
         now_s: Unix time; seconds.
+        viewer_token: of viewers; None without any.
     """
 
-    def __init__(self, token: str | None, now_s: Callable[[], float]) -> None:
-        self._token = token
-        self._key = hmac.digest((token or "").encode(), b"footfall session key v1", "sha256")
+    def __init__(self, token: str | None, now_s: Callable[[], float], *, viewer_token: str | None = None) -> None:
+        self._tokens: dict[Role, str] = {} if token is None else {"operator": token}
+        if viewer_token is not None:
+            self._tokens["viewer"] = viewer_token
+        self._key = hmac.digest("\n".join(self._tokens.values()).encode(), b"footfall session key v2", "sha256")
         self._now_s = now_s
         self._lock = threading.Lock()
         self._ended: dict[str, None] = {}
@@ -74,35 +84,38 @@ class Sessions:
     @property
     def is_needed(self) -> bool:
         """Whether anybody has to log in."""
-        return self._token is not None
+        return bool(self._tokens)
 
-    def is_token(self, offered: str) -> bool:
-        """Compare with the token, in a time that tells nothing about it."""
-        if self._token is None:
-            return False
-        # Digests have one length, so not even the length of the token can be timed.
-        mine, theirs = (hashlib.sha256(text.encode("utf-8", "replace")).digest() for text in (self._token, offered))
-        return hmac.compare_digest(mine, theirs)
+    def role_of_token(self, offered: str) -> Role | None:
+        """Tell whose token it is, in a time that tells nothing about any; None for nobody's."""
+        found: Role | None = None
+        for role, token in self._tokens.items():
+            # Digests have one length, so not even the length of the token can be timed.
+            mine, theirs = (hashlib.sha256(text.encode("utf-8", "replace")).digest() for text in (token, offered))
+            found = role if hmac.compare_digest(mine, theirs) else found
+        return found
 
-    def start(self) -> str:
+    def start(self, role: Role = "operator") -> str:
         """Return the value of a new session cookie."""
-        body = f"v1.{int(self._now_s()) + SESSION_S}.{secrets.token_hex(16)}"
+        body = f"{role}.{int(self._now_s()) + SESSION_S}.{secrets.token_hex(16)}"
         return f"{body}.{self._sign(body)}"
 
-    def is_valid(self, cookie: str) -> bool:
-        """Tell whether the cookie was made here, is not too old and was not ended."""
+    def role_of(self, cookie: str) -> Role | None:
+        """Tell whose cookie it is; None when it was not made here, is too old or was ended."""
         body, _, signature = cookie.rpartition(".")
         if not self.is_needed or not hmac.compare_digest(
             self._sign(body).encode(), signature.encode("utf-8", "replace")
         ):
-            return False
-        _, expires, nonce = body.split(".")  # signed, so its form is ours
+            return None
+        role, expires, nonce = body.split(".")  # signed, so its form is ours
         with self._lock:
-            return int(expires) > self._now_s() and nonce not in self._ended
+            if int(expires) <= self._now_s() or nonce in self._ended:
+                return None
+        return "viewer" if role == "viewer" else "operator"
 
     def end(self, cookie: str) -> None:
         """Let a valid cookie be valid no more."""
-        if not self.is_valid(cookie):
+        if self.role_of(cookie) is None:
             return
         with self._lock:
             self._ended[cookie.split(".")[2]] = None
@@ -154,17 +167,26 @@ class Guard:
         host = headers.get("host", "")
         if self._is_loopback and not _is_loopback_name(host):
             return _Refusal(421, "Host: not a name of this machine; expected 127.0.0.1, [::1] or localhost")
-        cookie = session_cookie(headers)
-        by_bearer = by_cookie = False
+        by_bearer, by_cookie = self._roles(headers)
         if self._sessions.is_needed:
-            scheme, _, offered = headers.get("authorization", "").partition(" ")
-            by_bearer = scheme.lower() == "bearer" and self._sessions.is_token(offered.strip())
-            by_cookie = not by_bearer and cookie is not None and self._sessions.is_valid(cookie)
-            if not (by_bearer or by_cookie) and (scope["type"] == "websocket" or scope["path"] not in PUBLIC_PATHS):
+            is_public = scope["type"] != "websocket" and scope["path"] in PUBLIC_PATHS
+            if by_bearer is None and by_cookie is None and not is_public:
                 return _Refusal(401, "no valid token; expected `Authorization: Bearer <token>` or a login at /login")
-        if by_bearer:
-            return None  # no browser adds this header by itself, so no other site can send it
-        return _check_origin(scope, headers, host, must_be_shown=by_cookie)
+        role = by_bearer or by_cookie or "operator"
+        scope.setdefault("state", {})["role"] = role
+        if by_bearer is None:  # no browser adds that header by itself, so no other site can send it
+            refusal = _check_origin(scope, headers, host, must_be_shown=by_cookie is not None)
+            if refusal is not None:
+                return refusal
+        return _check_viewer(scope) if role == "viewer" else None
+
+    def _roles(self, headers: Headers) -> tuple[Role | None, Role | None]:
+        """Whose token and whose cookie comes with a request; the cookie is not looked at beside a token."""
+        scheme, _, offered = headers.get("authorization", "").partition(" ")
+        by_bearer = self._sessions.role_of_token(offered.strip()) if scheme.lower() == "bearer" else None
+        cookie = session_cookie(headers)
+        by_cookie = self._sessions.role_of(cookie) if by_bearer is None and cookie is not None else None
+        return by_bearer, by_cookie
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         started = False
@@ -232,6 +254,15 @@ def _check_origin(scope: Scope, headers: Headers, host: str, *, must_be_shown: b
     wanted = "application/zip" if scope["path"] in _ZIP_BYTES else "application/json"
     if has_body and kind != wanted and not (wanted == "application/json" and kind.endswith("+json")):
         return _Refusal(415, f"Content-Type: expected {wanted}")
+    return None
+
+
+def _check_viewer(scope: Scope) -> _Refusal | None:
+    path = scope["path"]
+    if any(path == each or path.startswith(f"{each}/") for each in _NOT_FOR_VIEWERS):
+        return _Refusal(403, "a viewer sees no sampled pictures; log in with the token of an operator")
+    if scope["type"] != "websocket" and scope["method"] not in _SAFE_METHODS and path not in _SESSION_PATHS:
+        return _Refusal(403, "a viewer may look and change nothing; log in with the token of an operator")
     return None
 
 

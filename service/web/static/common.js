@@ -112,6 +112,13 @@ function reachable(yes) {
   if (!yes) banner.textContent = "The service does not answer. What you see is not current; trying again.";
 }
 
+/** Who looks at the page: an operator or a viewer; resolves to null where nobody answers. */
+export const role = api("/api/v1/session").then((session) => session.role, () => null);
+role.then((mine) => {
+  // What a viewer may not press is not there; the service refuses it all the same.
+  if (mine === "viewer") document.body.dataset.role = "viewer";
+});
+
 repeat(async () => {
   const system = await api("/api/v1/system");
   const model = document.getElementById("model");

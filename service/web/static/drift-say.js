@@ -103,7 +103,7 @@ export function buttons(actions, onPress) {
   return actions.map((action) => {
     const look = { class: action.isFirst ? "primary button" : "button", "data-action": action.id, title: action.blocked || null };
     if (action.href) return make("a", { href: action.href, ...look }, action.label);
-    const button = make("button", { type: "button", ...look, onclick: () => onPress(action) }, action.label);
+    const button = make("button", { type: "button", "data-changes": "", ...look, onclick: () => onPress(action) }, action.label);
     button.disabled = Boolean(action.blocked);
     return button;
   });

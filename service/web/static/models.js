@@ -106,11 +106,12 @@ function card(model, state) {
     figure("sha256", make("code", { title: model.sha256 }, short(model.sha256))),
   );
   const buttons = make("div", { class: "actions" });
+  const changing = (attributes, text) => make("button", { type: "button", "data-changes": "", ...attributes }, text);
   if (role !== "Champion") {
-    buttons.append(make("button", { type: "button", class: role === "Challenger" ? "primary" : null, onclick: () => promote(model) }, "Promote"));
-    buttons.append(make("button", { type: "button", onclick: () => open(model, state) }, role === "Challenger" ? "Other cameras" : "Try out"));
+    buttons.append(changing({ class: role === "Challenger" ? "primary" : null, onclick: () => promote(model) }, "Promote"));
+    buttons.append(changing({ onclick: () => open(model, state) }, role === "Challenger" ? "Other cameras" : "Try out"));
   }
-  if (role === "Challenger") buttons.append(make("button", { type: "button", class: "quiet", onclick: () => change("withdraw", {}) }, "Withdraw"));
+  if (role === "Challenger") buttons.append(changing({ class: "quiet", onclick: () => change("withdraw", {}) }, "Withdraw"));
   if (model.gates) buttons.append(make("button", { type: "button", class: "quiet", onclick: () => report(model) }, "Report"));
   const parts = [make("div", { class: "heading small" }, make("h2", {}, model.name), ...chips)];
   if (model.description) parts.push(make("p", { class: "hint" }, model.description));

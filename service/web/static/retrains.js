@@ -38,7 +38,7 @@ function showNow(request) {
     if (progress.loss !== null) facts.push(`loss ${progress.loss.toFixed(3)}`);
     if (progress.left_s !== null && !progress.stale) facts.push(`${aboutText(progress.left_s)} left`);
   }
-  const cancel = make("button", { type: "button", class: "quiet", onclick: () => stop(request) }, "Cancel");
+  const cancel = make("button", { type: "button", "data-changes": "", class: "quiet", onclick: () => stop(request) }, "Cancel");
   cancel.disabled = request.cancel_at !== null;
   card.replaceChildren(
     make("div", { class: "heading small" }, make("strong", {}, `${request.cause}: ${request.reason}`), make("span", { class: "grow" }), cancel),

@@ -161,8 +161,15 @@ def api_token() -> str | None:
 
 
 @pytest.fixture
-def site(tmp_path: Path, api_token: str | None) -> Iterator[Site]:
-    settings = Settings(data_dir=tmp_path, api_token=None if api_token is None else SecretStr(api_token))
+def viewer_token() -> str | None:
+    """That of viewers; likewise."""
+    return None
+
+
+@pytest.fixture
+def site(tmp_path: Path, api_token: str | None, viewer_token: str | None) -> Iterator[Site]:
+    secret, viewer = (None if each is None else SecretStr(each) for each in (api_token, viewer_token))
+    settings = Settings(data_dir=tmp_path, api_token=secret, viewer_token=viewer)
     database = Database(settings.sqlalchemy_url)
     database.migrate()
     live, events, metrics = LiveBoard(SystemClock()), EventBus(), Metrics()

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import gzip
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from playwright.sync_api import expect
 from support.browsing import wait_until
 from support.drifted import Drifted
+from support.registered import model_folder
 
 from footfall.domain import Camera
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 TOKEN = "0123456789abcdef-token"
+VIEWER_TOKEN = "fedcba9876543210-viewer"
 
 
 @pytest.fixture
 def api_token() -> str | None:
     return TOKEN
+
+
+@pytest.fixture
+def viewer_token() -> str | None:
+    return VIEWER_TOKEN
 
 
 def test_a_person_logs_in_works_and_logs_out(site: Any, browser: Browser) -> None:
@@ -79,3 +88,23 @@ def test_a_report_in_its_sandbox_is_let_in_by_the_login_and_cannot_use_it(site: 
     page.get_by_text("the report").wait_for()
     assert page.evaluate("() => self.origin") == "null"
     context.close()
+
+
+@pytest.mark.parametrize(("token", "buttons"), [(TOKEN, True), (VIEWER_TOKEN, False)])
+def test_a_viewer_sees_models_and_no_button_that_changes_something(
+    site: Any, page: Page, tmp_path: Path, token: str, *, buttons: bool
+) -> None:
+    folder = model_folder(tmp_path / "made", "night")
+    site.services.registry.add(
+        folder, origin="imported", by="ana", at=datetime.now(UTC), run="", gates={"G1": "passed"}
+    )
+    page.goto(f"{site.url}/models")
+    page.fill("#token", token)
+    page.click("button[type=submit]")
+    page.wait_for_url("**/models")
+    card = page.locator('.models-card[data-model="night"]')
+    expect(card.get_by_role("button", name="Report")).to_be_visible()
+    expect(card.get_by_role("button", name="Promote")).to_be_visible(visible=buttons)
+    expect(page.locator("#who")).to_be_visible(visible=buttons)
+    expect(page.get_by_role("link", name="Review")).to_be_visible(visible=buttons)
+    expect(page.get_by_text("You may look and change nothing.")).to_be_visible(visible=not buttons)

@@ -181,6 +181,19 @@ def test_metrics_ask_for_the_token_when_one_is_set(site: Any) -> None:
     assert "footfall_precision_target_ratio 0.95" in answer.text
 
 
+def test_a_viewer_reads_metrics_and_asks_for_nothing(site: Any) -> None:
+    metrics, store = MonitorMetrics(target=0.95), RetrainStore(site.database)
+    tokens = {"token": "0123456789abcdef", "viewer_token": "fedcba9876543210"}
+    client = TestClient(create_app(metrics, store, site=lambda: "mall", cooldown=timedelta(days=7), **tokens))
+    viewer = {"Authorization": "Bearer fedcba9876543210"}
+    assert client.get("/metrics", headers=viewer).status_code == 200
+    assert client.get("/metrics", headers={"Authorization": "Bearer "}).status_code == 401
+    asked = client.post("/v1/alertmanager", json={"version": "4", "alerts": []}, headers=viewer)
+    assert asked.status_code == 401
+    operator = {"Authorization": "Bearer 0123456789abcdef"}
+    assert client.post("/v1/alertmanager", json={"version": "4", "alerts": []}, headers=operator).status_code == 202
+
+
 def test_the_command_checks_once_and_serves_until_it_is_stopped(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     database = Database(f"sqlite:///{tmp_path / 'footfall.db'}")

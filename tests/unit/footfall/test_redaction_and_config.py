@@ -112,6 +112,7 @@ def test_settings_come_from_the_environment_and_secrets_from_files(
         ("HOST", "0.0.0.0", "can be reached from other machines, and no token is set"),
         ("DRIFT_MOST", "9", "drift_most: 9 of the last drift_last=8 can never be"),
         ("API_TOKEN", "short", "api_token: shorter than 16 characters"),
+        ("VIEWER_TOKEN", "0123456789abcdef", "viewer_token: without api_token everybody may change everything"),
         ("API_TOKEN_FILE", "/nowhere/token", "api_token_file: /nowhere/token cannot be read"),
         ("PORT", "99999", "settings: port: Input should be less than or equal to 65535"),
         ("RUNTIME", "torch", "settings: runtime: Input should be 'onnxruntime' or 'openvino'"),

@@ -219,7 +219,69 @@ def test_a_session_ends_by_the_clock() -> None:
     now = [1000.0]
     sessions = Sessions(TOKEN, lambda: now[0])
     cookie = sessions.start()
-    assert sessions.is_valid(cookie)
-    assert not Sessions("another-token-0123456", lambda: now[0]).is_valid(cookie)
+    assert sessions.role_of(cookie) == "operator"
+    assert Sessions("another-token-0123456", lambda: now[0]).role_of(cookie) is None
     now[0] += SESSION_S + 1
-    assert not sessions.is_valid(cookie)
+    assert sessions.role_of(cookie) is None
+
+
+# Viewers
+
+VIEWER_TOKEN = "fedcba9876543210-viewer"
+VIEWER = {"Authorization": f"Bearer {VIEWER_TOKEN}"}
+
+
+@pytest.fixture
+def seen(make_world: Callable[..., Any]) -> Iterator[TestClient]:
+    app = create_app(make_world(api_token=TOKEN, viewer_token=VIEWER_TOKEN, host="0.0.0.0").services)
+    with TestClient(app, base_url=BASE, follow_redirects=False) as client:
+        yield client
+
+
+def test_a_viewer_changes_nothing_by_any_route_and_sees_no_sampled_picture(
+    guarded_app: FastAPI, seen: TestClient
+) -> None:
+    refused = looked = 0
+    for path, methods in routes_of(guarded_app):
+        concrete = re.sub(r"\{[^}]+\}", "gate", path) + ("/grid.js" if path == "/static" else "")
+        for method in methods or {"GET"}:
+            if concrete in {"/login", "/logout"} or concrete.startswith("/api/v1/cameras/gate/stream"):
+                continue
+            status = seen.request(method, concrete, headers=VIEWER).status_code
+            is_of_samples = bool(re.match(r"/(api/v1/)?(review|samples)(/|$)", concrete))
+            if method not in {"GET", "HEAD"} or is_of_samples:
+                assert status == 403, (method, path)
+                refused += 1
+            else:
+                assert status not in {401, 403}, (method, path)
+                looked += 1
+    assert refused >= 20
+    assert looked >= 20
+
+
+def test_a_viewer_logs_in_and_out_and_is_told_what_that_means(seen: TestClient) -> None:
+    assert seen.post("/login", json={"token": VIEWER_TOKEN}, headers={"Origin": BASE}).status_code == 204
+    assert seen.get("/api/v1/session").json() == {"role": "viewer"}
+    answer = seen.post("/api/v1/models/rollback", json={"by": "Eve", "why": "for fun"}, headers={"Origin": BASE})
+    assert answer.status_code == 403
+    assert answer.json()["detail"] == "a viewer may look and change nothing; log in with the token of an operator"
+    foreign = {"Origin": "http://evil.test"}
+    assert seen.post("/logout", headers=foreign).status_code == 403
+    assert seen.post("/logout", headers={"Origin": BASE}).status_code == 204
+    assert seen.get("/api/v1/session").status_code == 401
+    # A viewer's cookie is no operator's, whatever it says.
+    seen.post("/login", json={"token": VIEWER_TOKEN}, headers={"Origin": BASE})
+    forged = seen.cookies[COOKIE].replace("viewer", "operator")
+    seen.cookies.clear()
+    assert seen.get("/api/v1/session", headers={"Cookie": f"{COOKIE}={forged}"}).status_code == 401
+    seen.post("/login", json={"token": TOKEN}, headers={"Origin": BASE})
+    assert seen.get("/api/v1/session").json() == {"role": "operator"}
+
+
+def test_without_a_token_everybody_is_an_operator(client: TestClient) -> None:
+    assert client.get("/api/v1/session").json() == {"role": "operator"}
+
+
+def test_a_viewer_may_listen(seen: TestClient) -> None:
+    with seen.websocket_connect("ws://127.0.0.1:8600/api/v1/events/live", headers=VIEWER):
+        pass
