@@ -145,6 +145,9 @@ class Settings(BaseSettings):
         "footfall-retrain run", min_length=1, description="Of the process launcher; gets --request FILE after it."
     )
     retrain_kubernetes_namespace: str = Field("footfall", description="Where the kubernetes launcher makes Jobs.")
+    retrain_kubernetes_image: str | None = Field(
+        None, description="Image of its retraining container; without it that of the template."
+    )
     retrain_kubernetes_template: Path | None = Field(
         None, description="File with the Job that it makes; without it the one that comes with Footfall."
     )

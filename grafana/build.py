@@ -30,6 +30,8 @@ from grafana_foundation_sdk.models.common import (
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 FOLDER = Path(__file__).with_name("dashboards")
+RULES = Path(__file__).with_name("alerts") / "footfall.rules.yaml"
+OPERATOR = Path(__file__).parent.parent / "deploy/k8s/components/prometheus-operator/rules.yaml"
 SOURCE = models.DataSourceRef(type_val="prometheus", uid="${source}")
 CAMERA = 'camera=~"$camera"'
 WIDE, HALF, THIRD, SMALL = 24, 12, 8, 4
@@ -672,12 +674,28 @@ def dashboards() -> dict[str, str]:
     }
 
 
+def rules_for_kubernetes() -> str:
+    """The rules as what the Prometheus Operator reads; comments and all."""
+    inner = "".join(
+        f"  {line}" if line.strip() else line for line in RULES.read_text("utf-8").splitlines(keepends=True)
+    )
+    return f"""# Made of grafana/alerts/footfall.rules.yaml by `python grafana/build.py`; change that one.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: footfall
+  labels: {{app.kubernetes.io/name: footfall}}
+spec:
+{inner}"""
+
+
 def main() -> int:
     """Write the files."""
     FOLDER.mkdir(exist_ok=True)
-    for name, content in dashboards().items():
-        (FOLDER / name).write_text(content, encoding="utf-8")
-        sys.stdout.write(f"{FOLDER / name}\n")
+    made = {FOLDER / name: content for name, content in dashboards().items()} | {OPERATOR: rules_for_kubernetes()}
+    for path, content in made.items():
+        path.write_text(content, encoding="utf-8")
+        sys.stdout.write(f"{path}\n")
     return 0
 
 

@@ -273,12 +273,15 @@ def _launcher(settings: Settings) -> Launcher | None:
                 TEMPLATE,
                 KubernetesLauncher,
                 read_template,
+                with_image,
             )
         except ImportError:
             raise SettingsError(
                 "retrain_launcher: `kubernetes` needs the extra: pip install footfall[kubernetes]"
             ) from None
-        template = read_template(settings.retrain_kubernetes_template or TEMPLATE)
+        template = with_image(
+            read_template(settings.retrain_kubernetes_template or TEMPLATE), settings.retrain_kubernetes_image
+        )
         return KubernetesLauncher(template, settings.retrain_kubernetes_namespace, deadline_s=deadline_s)
     if settings.retrain_launcher == "webhook":
         url, secret = settings.retrain_webhook_url, settings.retrain_webhook_secret

@@ -66,6 +66,15 @@ def job_of(request: RetrainRequest, template: Mapping[str, Any], *, deadline_s: 
     return job
 
 
+def with_image(template: Mapping[str, Any], image: str | None) -> dict[str, Any]:
+    """Return the Job with another image of its retraining container; None: with its own."""
+    job: dict[str, Any] = copy.deepcopy(dict(template))
+    for container in job["spec"]["template"]["spec"]["containers"]:
+        if container["name"] == _CONTAINER and image is not None:
+            container["image"] = image
+    return job
+
+
 def job_name(request: RetrainRequest) -> str:
     """Return the same name for the same request: a second Job cannot be made."""
     return f"footfall-retrain-{request.id[:12]}"
