@@ -167,6 +167,19 @@ def operations() -> dashboard.Dashboard:
         ),
         figure("Records waiting", "sum(footfall_records_pending)"),
         figure(
+            "Machine in use",
+            "max(footfall_capacity_ratio)",
+            unit="percentunit",
+            about="Analyses asked for ÷ analyses the machine could do; above 100 % rates fall, of every camera alike.",
+            span=HALF,
+        ),
+        figure(
+            "Cameras that fit, at what they cost now",
+            "sum(footfall_cameras_possible)",
+            about="As many like these the machines hold in all.",
+            span=HALF,
+        ),
+        figure(
             "Cameras that have changed",
             CHANGED,
             about="Drift that lasts: moved, covered, fog and others.",
@@ -199,6 +212,13 @@ def operations() -> dashboard.Dashboard:
             unit="ops",
             stacked=True,
             about="`rate` is on purpose; `superseded` and `stale` tell that the machine is too slow.",
+        ),
+        graph(
+            "CPU time of an analysed frame, by stage",
+            target("max by (stage) (footfall_stage_cpu_seconds)", "{{stage}}"),
+            unit="s",
+            stacked=True,
+            about="The largest part limits how many cameras fit.",
         ),
         graph(
             "Frames that came too late, the ten most",

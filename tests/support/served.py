@@ -59,7 +59,13 @@ class Served:
         self.url = ""
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            # A service that did not start in time must not run on beside the next tests.
+            self.kill()
+            print("\n".join(self.log[-40:]), file=sys.stderr)
+            raise
         return self
 
     def __exit__(
