@@ -8,6 +8,7 @@ import json
 import pickle
 import shutil
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ from footfall.vision.detector import (
     read_card,
     sha256_of,
 )
-from footfall.vision.models import import_model, list_models, model_in_use, resolve_model
+from footfall.vision.models import EMBEDDED_FOLDER, import_model, list_models, model_in_use, resolve_model
 
 
 def picture(*feet: tuple[float, float]) -> np.ndarray:
@@ -84,6 +85,23 @@ def test_pictures_of_several_cameras_and_sizes_share_a_call_and_keep_their_order
         np.testing.assert_allclose(together.boxes_px, single.boxes_px, atol=1e-3)
         np.testing.assert_allclose(together.scores, single.scores, atol=1e-5)
     assert batch[1].boxes_px[0] == pytest.approx([100, 300, 124, 364], abs=5)
+
+
+def test_what_is_found_does_not_change_when_a_size_has_come_often_enough_for_a_network_of_its_own() -> None:
+    detector = load_detector(EMBEDDED_FOLDER, threads=2, input_size=128, callers=2)
+    rng = np.random.default_rng(3)
+    # More sizes than get one of their own, alone and several at once, from two threads.
+    batches = [
+        [rng.integers(0, 255, (height, width, 3), dtype=np.uint8) for _ in range(1 + height % 3)]
+        for height, width in ((40, 128), (72, 128), (96, 128), (128, 128), (128, 96), (128, 72))
+    ]
+
+    def look(_: int) -> list[list[list[float]]]:
+        return [np.column_stack([d.boxes_px, d.scores]).tolist() for batch in batches for d in detector.detect(batch)]
+
+    first = look(0)
+    with ThreadPoolExecutor(2) as threads:
+        assert all(each == first for each in threads.map(look, range(24)))
 
 
 def test_boxes_come_back_in_source_pixels_whatever_the_scale(figure_model: Path) -> None:
