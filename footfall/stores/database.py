@@ -58,6 +58,8 @@ _LAYOUT: Final = "layout"
 """Of a statistics row: the one value that is a list."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE_US: Final = 60_000_000
+_TOTALS: Final = ("n_in", "n_out", "undone_in", "undone_out")
+"""Columns of a minute's crossings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,13 +300,15 @@ class Database:
             if self.kind == "postgresql":
                 # Cursors must become visible in their order, or a reader who goes by them misses one.
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(704771)"))
+            minutes: dict[tuple[str, str, int], dict[str, Any]] = {}
             new = [
                 record
                 for record in records
-                if not isinstance(record, Crossing | ZoneVisit) or self._store_event(connection, record)
+                if not isinstance(record, Crossing | ZoneVisit) or self._store_event(connection, record, minutes)
             ]
             # One statement for all rows of a kind: making and preparing it costs several times what a row does.
             for statement, rows in (
+                (self._insert_minutes, list(minutes.values())),
                 (self._insert_coverage, _coverage_rows(records)),
                 (self._insert_state, [_state_row(each) for each in records if isinstance(each, StateChange)]),
                 (self._insert_statistics, [_values_row(each) for each in records if isinstance(each, FrameStatistics)]),
@@ -313,13 +317,42 @@ class Database:
                     connection.execute(statement, rows)
         return new
 
-    def _store_event(self, connection: sa.Connection, record: Crossing | ZoneVisit) -> bool:
-        insert = self.insert(events).values(**_event_row(record)).on_conflict_do_nothing()
-        if connection.execute(insert.returning(events.c.cursor)).first() is None:
+    def _store_event(
+        self,
+        connection: sa.Connection,
+        record: Crossing | ZoneVisit,
+        minutes: dict[tuple[str, str, int], dict[str, Any]],
+    ) -> bool:
+        """Store an event and add it to the minutes' totals, which are yet to be stored; tells whether it was new."""
+        if connection.execute(self._insert_event, _event_row(record)).first() is None:
             return False
         if isinstance(record, Crossing):
-            self._add_to_minutes(connection, record)
+            undone = 0
+            if record.undoes is not None:
+                earlier = connection.execute(
+                    sa.select(events.c.at_us, events.c.outcome).where(events.c.id == record.undoes)
+                ).first()
+                if earlier is not None:
+                    # The crossing taken back may lie in an earlier minute: each minute loses its own half of the pair.
+                    undone = 1
+                    _add_to_minute(minutes, record, earlier.at_us, **{f"undone_{earlier.outcome}": 1})
+            direction = record.direction
+            _add_to_minute(minutes, record, to_us(record.at), **{f"n_{direction}": 1, f"undone_{direction}": undone})
         return True
+
+    @functools.cached_property
+    def _insert_event(self) -> sa.Executable:
+        statement: sa.Executable = self.insert(events).on_conflict_do_nothing().returning(events.c.cursor)
+        return statement
+
+    @functools.cached_property
+    def _insert_minutes(self) -> sa.Executable:
+        insert = self.insert(line_minutes)
+        statement: sa.Executable = insert.on_conflict_do_update(
+            index_elements=["camera_id", "line", "minute_us"],
+            set_={name: line_minutes.c[name] + insert.excluded[name] for name in _TOTALS},
+        )
+        return statement
 
     @functools.cached_property
     def _insert_coverage(self) -> sa.Executable:
@@ -336,34 +369,6 @@ class Database:
 
     _insert_state: Final = sa.insert(state_changes)
     _insert_statistics: Final = sa.insert(frame_statistics)
-
-    def _add_to_minutes(self, connection: sa.Connection, crossing: Crossing) -> None:
-        undone = 0
-        if crossing.undoes is not None:
-            earlier = connection.execute(
-                sa.select(events.c.at_us, events.c.outcome).where(events.c.id == crossing.undoes)
-            ).first()
-            if earlier is not None:
-                # The crossing taken back may lie in an earlier minute: each minute loses its own half of the pair.
-                undone = 1
-                self._add_minute(connection, crossing, earlier.at_us, earlier.outcome, gross=0, undone=1)
-        self._add_minute(connection, crossing, to_us(crossing.at), crossing.direction, gross=1, undone=undone)
-
-    def _add_minute(
-        self, connection: sa.Connection, crossing: Crossing, at_us: int, direction: str, *, gross: int, undone: int
-    ) -> None:
-        values = dict.fromkeys(("n_in", "n_out", "undone_in", "undone_out"), 0)
-        values[f"n_{direction}"] = gross
-        values[f"undone_{direction}"] = undone
-        insert = self.insert(line_minutes).values(
-            camera_id=crossing.camera_id, line=crossing.line, minute_us=at_us - at_us % _MINUTE_US, **values
-        )
-        connection.execute(
-            insert.on_conflict_do_update(
-                index_elements=["camera_id", "line", "minute_us"],
-                set_={name: line_minutes.c[name] + insert.excluded[name] for name in values},
-            )
-        )
 
     def insert(self, table: sa.Table) -> Any:  # noqa: ANN401  the two dialects share no type that has `on_conflict…`
         """Begin an insert that can say what happens when the row is there already."""
@@ -714,6 +719,18 @@ def _camera(row: Any) -> Camera:  # noqa: ANN401  a row of `cameras`
         ),
         sampling=Sampling(**values["sampling"]) if values.get("sampling") else None,
     )
+
+
+def _add_to_minute(
+    minutes: dict[tuple[str, str, int], dict[str, Any]], crossing: Crossing, at_us: int, **amounts: int
+) -> None:
+    """Add a crossing to what a group of records adds to one minute of its line."""
+    key = crossing.camera_id, crossing.line, at_us - at_us % _MINUTE_US
+    row = minutes.setdefault(
+        key, {"camera_id": key[0], "line": key[1], "minute_us": key[2], **dict.fromkeys(_TOTALS, 0)}
+    )
+    for name, amount in amounts.items():
+        row[name] += amount
 
 
 def _coverage_rows(records: Sequence[Record]) -> list[dict[str, Any]]:
