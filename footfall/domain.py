@@ -666,6 +666,24 @@ STALE_AFTER: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
+class LabelBatch:
+    """Frames that a retraining without enough labels wants people to label.
+
+    Attributes:
+        request: id of the request that it stands for.
+        at: when it was opened; aware UTC.
+        wanted: so many labelled frames were missing; more than there are `frames` where too few were sampled.
+        frames: ids of samples that nobody had labelled.
+    """
+
+    request: str
+    at: datetime
+    cause: RetrainCause
+    wanted: int
+    frames: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RetrainRequest:
     """Somebody or something wants a better model; each is run once at most.
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from footfall.domain import LabelBatch
 from footfall.errors import ModelError
 from footfall.stores.blobs import BlobStore
 from footfall.stores.database import Database
@@ -182,14 +183,7 @@ def workshop_of(
         )
 
     def batch(wanted: int, frames: Sequence[str]) -> None:
-        content = {
-            "request": job.request_id,
-            "at": datetime.now(UTC).isoformat(),
-            "cause": job.cause,
-            "wanted": wanted,
-            "frames": list(frames),
-        }
-        stores.database.set_setting(f"label_batch/{job.request_id}", json.dumps(content))
+        stores.retrains.open_batch(LabelBatch(job.request_id, datetime.now(UTC), job.cause, wanted, tuple(frames)))
         until = datetime.now(UTC) + timedelta(hours=settings.drift_batch_h)
         for episode in open_episodes(stores.drift, job.cameras):
             stores.drift.open_batch(episode.id, until=until)  # more pictures are drawn to be labelled

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from footfall.domain import RetrainProgress, RetrainRequest
+from footfall.domain import LabelBatch, RetrainProgress, RetrainRequest
 from footfall.errors import UnknownRecordError
 from footfall.stores.database import from_us, to_us
 from footfall.stores.schema import retrain_requests
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 _TIMES: Final = {"at": "at_us", "launched_at": "launched_us", "cancel_at": "cancel_us", "ended_at": "ended_us"}
 _PROGRESS: Final = "retrain_progress/"
-_FREE: Final = frozenset({"failed", "cancelled"})
+_BATCH: Final = "label_batch/"
+_FREE: Final = frozenset({"failed", "cancelled", "insufficient_labels"})
 """After such an end the same may be asked for again; a model that was rejected or promoted answers it for good."""
 
 
@@ -193,6 +194,20 @@ class RetrainStore:
             return RetrainProgress(**content | {"at": datetime.fromisoformat(content["at"])})
         except TypeError:
             return None
+
+    def open_batch(self, batch: LabelBatch) -> None:
+        """Keep a batch, in place of an earlier one of the same request."""
+        content = dataclasses.asdict(batch) | {"at": batch.at.isoformat()}
+        self._database.set_setting(f"{_BATCH}{batch.request}", json.dumps(content))
+
+    def batch(self, request_id: str) -> LabelBatch | None:
+        """Return the batch of a request; None where it opened none."""
+        kept = self._database.setting(f"{_BATCH}{request_id}")
+        if kept is None:
+            return None
+        content = json.loads(kept)
+        told = {"at": datetime.fromisoformat(content["at"]), "frames": tuple(content["frames"])}
+        return LabelBatch(**content | told)
 
     def _set(self, request_id: str, **values: Any) -> None:  # noqa: ANN401  columns
         with self._database.transaction() as connection:

@@ -1,5 +1,6 @@
 """Judging samples: what is next, what somebody says of it, taking it back, how far all is, how reviewers agree."""
 
+import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Self
 
@@ -7,10 +8,21 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from footfall.agreement import cohens_kappa, newest_verdicts, together
-from footfall.domain import NAME_PATTERN, Direction, Sample, SampleLabel, SampleQueue, SampleUnit, Verdict
+from footfall.domain import (
+    NAME_PATTERN,
+    Direction,
+    LabelBatch,
+    RetrainCause,
+    Sample,
+    SampleLabel,
+    SampleQueue,
+    SampleUnit,
+    Verdict,
+)
+from footfall.errors import UnknownRecordError
 from service.api.problems import RESPONSES, ProblemError, invalid
 from service.api.samples import SampleAnswer
-from service.api.services import ServicesDep
+from service.api.services import Services, ServicesDep
 
 router = APIRouter(prefix="/api/v1/review", tags=["review"], responses=RESPONSES)
 
@@ -111,6 +123,52 @@ class AgreementsAnswer(BaseModel):
     conflicts: list[Conflict]
 
 
+class BatchAnswer(BaseModel):
+    """Frames that a retraining without enough labels wants people to label."""
+
+    request: str
+    cause: RetrainCause
+    opened_at: datetime
+    wanted: int = Field(description="So many labelled frames were missing when it was opened.")
+    frames: int = Field(description="So many could be labelled then; the others had to be sampled first.")
+    labelled: int = Field(description="Of these, by people since.")
+    waiting: int = Field(description="Of these, without a label and with a picture.")
+
+
+@router.get("/batches", summary="What retrainings wait for labels of")
+def list_batches(services: ServicesDep) -> list[BatchAnswer]:
+    """Return the batches of requests that ended with too few labels, newest first, also those that are done."""
+    found = []
+    for request in services.retrains.requests():
+        batch = services.retrains.batch(request.id) if request.outcome == "insufficient_labels" else None
+        if batch is not None:
+            labelled, waiting = _of_batch(batch, services)
+            found.append(
+                BatchAnswer(
+                    request=batch.request,
+                    cause=batch.cause,
+                    opened_at=batch.at,
+                    wanted=batch.wanted,
+                    frames=len(batch.frames),
+                    labelled=labelled,
+                    waiting=len(waiting),
+                )
+            )
+    return found
+
+
+def _of_batch(batch: LabelBatch, services: Services) -> tuple[int, list[Sample]]:
+    """How many frames of a batch people have labelled, and those that wait, oldest first."""
+    labelled = {label.sample_id for label in services.samples.labels(batch.frames) if "boxes" in label.content}
+    waiting = []
+    for each in batch.frames:
+        if each not in labelled:
+            with contextlib.suppress(UnknownRecordError):  # deleted since
+                waiting.append(services.samples.sample(each))
+    waiting = [sample for sample in waiting if sample.picture_deleted_at is None]
+    return len(labelled), sorted(waiting, key=lambda sample: (sample.taken_at, sample.id))
+
+
 @router.get("/next", summary="What a reviewer may judge next")
 def list_next(
     reviewer: Annotated[str, Query(min_length=1, max_length=64)],
@@ -119,13 +177,23 @@ def list_next(
     unit: SampleUnit = "track",
     queue: SampleQueue = "random",
     camera: Annotated[str | None, Query(pattern=NAME_PATTERN)] = None,
+    batch: Annotated[
+        str | None, Query(pattern=r"^[0-9a-f]{32}$", description="Frames of this retraining's batch, of either queue.")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 10,
 ) -> list[SampleAnswer]:
     """Return what this reviewer has not judged and whose picture is still there, oldest first.
 
-    What the system counted in a clip is told when somebody has counted.
+    What the system counted in a clip is told when somebody has counted. A batch needs one label of a frame: what
+    somebody else has labelled is not given.
     """
     cameras = None if camera is None else [camera]
+    if batch is not None:
+        kept = services.retrains.batch(batch)
+        if kept is None:
+            raise ProblemError(404, f"request {batch}: opened no batch of frames to label")
+        waiting = [each for each in _of_batch(kept, services)[1] if camera in {None, each.camera_id}]
+        return [SampleAnswer.of(sample, is_told=False) for sample in waiting[:limit]]
     found = services.samples.open_samples(unit, queue, reviewer=reviewer, camera_ids=cameras, limit=limit)
     return [SampleAnswer.of(sample, is_told=False) for sample in found]
 

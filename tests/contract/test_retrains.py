@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.requests import make_request
 
-from footfall.domain import RetrainProgress, RetrainRequest
+from footfall.domain import LabelBatch, RetrainProgress, RetrainRequest
 from footfall.errors import UnknownRecordError
 from footfall.stores.database import Database
 from footfall.stores.retrains import RetrainStore
@@ -60,7 +60,9 @@ def test_who_insists_is_stopped_only_by_one_that_is_active(store: RetrainStore) 
     assert ask(store, again, is_forced=True) == (again, "created")
 
 
-@pytest.mark.parametrize(("outcome", "answer"), [("failed", "created"), ("promoted", "duplicate")])
+@pytest.mark.parametrize(
+    ("outcome", "answer"), [("failed", "created"), ("insufficient_labels", "created"), ("promoted", "duplicate")]
+)
 def test_after_a_failure_the_same_may_be_asked_again_when_the_cooldown_is_over(
     store: RetrainStore, outcome: Any, answer: str
 ) -> None:
@@ -149,3 +151,12 @@ def test_those_that_run_and_the_last_ends_are_told_by_site(store: RetrainStore) 
     store.ended(shop.id, "promoted", "", at=NOON)
     assert store.last_ends() == {("mall", "failed"): NOON + WEEK, ("shop", "promoted"): NOON}
     assert store.running() == []
+
+
+def test_a_batch_of_frames_is_kept_beside_the_request_that_opened_it(store: RetrainStore) -> None:
+    first = ask(store, make_request())[0]
+    assert store.batch(first.id) is None
+    opened = LabelBatch(first.id, NOON, "fog", 17, ("a" * 32, "b" * 32))
+    for batch in (dataclasses.replace(opened, frames=()), opened):
+        store.open_batch(batch)
+        assert store.batch(first.id) == batch

@@ -52,22 +52,44 @@ function showNow(request) {
 
 async function stop(request) {
   if (!window.confirm("End this retraining? What it has done so far is lost.")) return;
+  await act(() => api(`/api/v1/retrains/${request.id}/cancel`, { method: "POST" }), "The service does not answer; the retraining may go on.");
+}
+
+async function act(wanted, unanswered) {
   const problem = element("problem");
   try {
-    await api(`/api/v1/retrains/${request.id}/cancel`, { method: "POST" });
+    await wanted();
     problem.hidden = true;
   } catch (error) {
-    problem.textContent = error instanceof Problem ? error.message : "The service does not answer; the retraining may go on.";
+    problem.textContent = error instanceof Problem ? error.message : unanswered;
     problem.hidden = false;
   }
   await show().catch(() => null); // the next turn shows it
+}
+
+/** What somebody can do about an end: label what was missing, ask again. */
+function remedies(request) {
+  const found = [];
+  if (request.outcome === "insufficient_labels") {
+    found.push(make("a", { href: `/review?unit=frame&batch=${request.id}`, "data-changes": "" }, "Label the frames"));
+  }
+  if (request.outcome === "insufficient_labels" || request.outcome === "failed") {
+    found.push(make("button", { type: "button", class: "quiet", "data-changes": "", onclick: () => askAgain(request) }, "Ask again"));
+  }
+  return found;
+}
+
+async function askAgain({ cause, cameras, reason }) {
+  if (!element("by").reportValidity()) return;
+  const body = { cause, cameras, reason, asked_by: element("by").value.trim(), force: true };
+  await act(() => api("/api/v1/retrains", { method: "POST", body }), "The service does not answer; it may have been asked.");
 }
 
 function row(request) {
   return make("tr", { "data-request": request.id }, make("td", {}, when(request.asked_at)), make("td", {}, request.asked_by),
     make("td", {}, `${request.cause}: ${request.reason}`), make("td", {}, whereText(request)),
     make("td", { class: request.outcome === "failed" ? "models-bad" : request.outcome === "promoted" ? "models-good" : null }, outcome(request)),
-    make("td", {}, request.note));
+    make("td", {}, request.note, ...remedies(request).flatMap((each) => [" ", each])));
 }
 
 async function show() {

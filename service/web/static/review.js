@@ -12,6 +12,7 @@ const MOST = 1000; // that the API gives at once
 const LOOK_AGAIN_MS = 60000;
 const SLOW_MS = 300;
 const NAME = "footfall-reviewer";
+const BATCH = "batch:";
 const REASONS = {
   drifted: "the camera is not as it was", uncertain: "found doubtfully", short: "seen for a moment only",
   disagreeing: "a stronger model sees something else",
@@ -40,7 +41,7 @@ let pictures = new Map();
 const outbox = new Outbox({
   onChange: showUnsent,
   onRefused: (why) => problem(`Not done: ${why}`),
-  onEmpty: () => overview().catch(() => null),
+  onEmpty: () => Promise.all([overview(), listBatches()]).catch(() => null),
 });
 const parts = { onSay: say, onUndo: undo, onProblem: problem };
 const views = {
@@ -75,7 +76,9 @@ async function more() {
   const camera = byId("camera").value;
   // What was skipped or is still on its way is given again.
   const limit = Math.min(MOST, ASK_FOR + known.size - kept.size);
-  const query = new URLSearchParams({ reviewer, unit, queue: byId("queue").value, limit });
+  const query = new URLSearchParams({ reviewer, unit, limit });
+  if (batchId()) query.set("batch", batchId());
+  else query.set("queue", byId("queue").value);
   if (camera) query.set("camera", camera);
   const found = await api(`/api/v1/review/next?${query}`);
   if (mine !== turn) return;
@@ -129,6 +132,20 @@ async function show() {
   views[unit].show(item, before, loaded.element);
 }
 
+/** Of the retraining whose batch is labelled; empty for a queue. */
+const batchId = () => (byId("queue").value.startsWith(BATCH) ? byId("queue").value.slice(BATCH.length) : "");
+
+/** Batches that wait for labels, as further queues; `wanted`, or else the chosen one, is there whatever is left of it. */
+async function listBatches(wanted = batchId()) {
+  const found = await api("/api/v1/review/batches");
+  for (const option of byId("queue").querySelectorAll(`[value^="${BATCH}"]`)) if (option.value !== byId("queue").value) option.remove();
+  for (const batch of found.filter((each) => each.waiting > 0 || each.request === wanted)) {
+    const value = BATCH + batch.request;
+    const option = byId("queue").querySelector(`[value="${value}"]`) || byId("queue").appendChild(make("option", { value }));
+    option.textContent = `for a retraining (${batch.cause}), ${batch.labelled} of ${batch.frames} labelled`;
+  }
+}
+
 function message(...texts) {
   byId("message").replaceChildren(make("span", {}, ...texts));
   const isEmpty = texts.join("") === "";
@@ -167,7 +184,9 @@ function tellEmpty() {
   ];
   if (!reviewer) message("Enter your name to begin. It is kept beside what you say.");
   else if (skipped) message(`That was all, but for ${skipped} that you skipped: ← goes back to them.`);
-  else if (items.length) message(`You have ${DONE[unit]} all there is. An hour’s samples come when the hour is over.`);
+  else if (batchId()) {
+    message("Every frame of this batch is labelled that still has a picture. Ask for the retraining again on ", make("a", { href: "/models" }, "Models"), ".");
+  } else if (items.length) message(`You have ${DONE[unit]} all there is. An hour’s samples come when the hour is over.`);
   else if (!cameras.size) message("There is no camera yet, so there is nothing to judge.");
   else if (!asked.some((each) => each.sampling)) {
     message(camera ? "This camera has no leave to keep pictures for review, so there is nothing to judge."
@@ -307,6 +326,7 @@ for (const button of document.querySelectorAll("[data-key]")) {
 
 async function begin() {
   turn += 1;
+  if (batchId()) unit = "frame"; // a batch has no others
   items = []; at = 0; known = new Set(); kept = new Set(); exhausted = false; said = new Map(); spoken = []; loading = null;
   for (const loaded of pictures.values()) loaded.drop();
   pictures = new Map();
@@ -317,7 +337,8 @@ async function begin() {
   const place = new URLSearchParams();
   if (unit !== "track") place.set("unit", unit);
   if (byId("camera").value) place.set("camera", byId("camera").value);
-  if (byId("queue").value !== "random") place.set("queue", byId("queue").value);
+  if (batchId()) place.set("batch", batchId());
+  else if (byId("queue").value !== "random") place.set("queue", byId("queue").value);
   history.replaceState(null, "", `${location.pathname}${place.size ? `?${place}` : ""}`);
   byId("comparison").hidden = true;
   problem("");
@@ -357,6 +378,7 @@ for (const button of document.querySelectorAll("[data-unit]")) {
   button.addEventListener("click", (event) => {
     if (event.detail) button.blur();
     unit = button.dataset.unit;
+    if (batchId() && unit !== "frame") byId("queue").value = "random";
     begin();
   });
 }
@@ -370,6 +392,9 @@ byId("reviewer").value = localStorage.getItem(NAME) || "";
 rename(byId("reviewer").value);
 const listed = api("/api/v1/cameras").then((found) => { for (const camera of found) cameras.set(camera.id, camera); });
 await listed.catch((error) => problem(error.message));
+const batch = place.get("batch") || "";
+await listBatches(batch).catch((error) => problem(error.message));
+if (batch && byId("queue").querySelector(`[value="${BATCH}${CSS.escape(batch)}"]`)) byId("queue").value = BATCH + batch;
 outbox.flush();
 overview().catch((error) => problem(error.message));
 await begin();

@@ -5,17 +5,19 @@ from __future__ import annotations
 import io
 import os
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import av
 import cv2
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 from support.browsing import shoot, wait_until
+from support.requests import make_request
 from support.reviewed import Reviewed
 
-from footfall.domain import Camera, Sampling
+from footfall.domain import Camera, LabelBatch, Sampling
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -472,3 +474,40 @@ def test_who_crosses_in_a_clip_is_counted_before_the_systems_count_is_shown(
     page.keyboard.press("Enter")
     is_shown(page, 1)
     assert page.locator("#comparison").is_hidden()
+
+
+def test_frames_that_a_retraining_lacks_labels_of_are_labelled_and_it_is_asked_again(
+    site: Any, page: Page, queue: Queue
+) -> None:
+    for _ in range(3):
+        queue.add_frame(OFFERED)
+    store = site.services.retrains
+    request = store.ask(make_request(), cooldown=timedelta(days=7))[0]
+    store.open_batch(LabelBatch(request.id, datetime.now(UTC), "fog", 17, (queue.ids[2], queue.ids[0])))
+    store.ended(request.id, "insufficient_labels", "labelled frames: 3 new ones", at=datetime.now(UTC))
+
+    page.goto(f"{site.url}/models")
+    page.get_by_role("link", name="Label the frames").click()
+    page.wait_for_url("**/review?unit=frame&batch=*")
+    page.fill("#reviewer", "Ada")
+    page.click("#begin")
+    chosen = page.locator("#queue option:checked")
+    expect(chosen).to_have_text("for a retraining (fog), 0 of 2 labelled")
+    for number in (0, 2):
+        expect(page.locator(f'#stage[data-sample="{queue.ids[number]}"]')).to_be_visible()
+        page.keyboard.press("Enter")
+    expect(page.locator("#message")).to_contain_text("Every frame of this batch is labelled")
+    expect(chosen).to_have_text("for a retraining (fog), 2 of 2 labelled")
+    shoot(page, "review-batch")
+    page.reload()  # the address names the batch, also when nothing is left of it
+    expect(page.locator("#message")).to_contain_text("Every frame of this batch is labelled")
+    labels = site.services.samples.labels(queue.ids)
+    assert [(each.sample_id, each.reviewer) for each in labels] == [(queue.ids[0], "Ada"), (queue.ids[2], "Ada")]
+
+    page.get_by_role("button", name="Tracks").click()  # a batch has none: it is left
+    expect(page.locator("#queue")).to_have_value("random")
+    page.goto(f"{site.url}/models")
+    page.get_by_role("button", name="Ask again").click()
+    expect(page.locator("#retrain-now")).to_contain_text("waits to be started")
+    again = store.requests()[0]
+    assert (again.cause, again.slice, again.reason, again.asked_by) == ("fog", "gate", "fog since Monday", "Ada")

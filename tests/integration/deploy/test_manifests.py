@@ -294,7 +294,7 @@ def test_prometheus_finds_services_by_their_labels_and_names_jobs_as_the_rules_d
     assert found == wanted == {"footfall", "footfall-monitor"}
 
 
-def test_the_operators_rules_are_the_projects() -> None:
+def test_the_operators_rules_come_with_it() -> None:
     (rule,) = of_kind(CLUSTER, "PrometheusRule").values()
     assert rule["apiVersion"] == "monitoring.coreos.com/v1"
     assert rule["spec"] == yaml.safe_load(RULES.read_text(encoding="utf-8"))

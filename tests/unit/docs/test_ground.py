@@ -88,6 +88,12 @@ def test_the_image_of_retrainings_takes_the_pytorch_that_pyproject_asks_for() ->
     assert "--require-hashes" in recipe
 
 
+def test_the_operators_rules_are_the_projects() -> None:
+    rules = yaml.safe_load(text("grafana/alerts/footfall.rules.yaml"))
+    made = yaml.safe_load(text("deploy/k8s/components/prometheus-operator/rules.yaml"))
+    assert made["spec"] == rules, "run python grafana/build.py"
+
+
 def test_compose_file_keeps_the_service_to_this_machine() -> None:
     service = yaml.safe_load(text("deploy/compose.yaml"))["services"]["footfall"]
     assert set(service["environment"]) <= VARIABLES

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.requests import make_request
 
-from footfall.domain import Sample
+from footfall.domain import LabelBatch, Sample
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
@@ -187,3 +188,40 @@ def test_what_is_sent_again_because_no_answer_came_counts_once(client: TestClien
     assert undone["sample"] == sample
     assert following(client, "Ada") == [sample]  # the other word stands
     assert client.post(f"{REVIEW}/undo", json={**undo, "reviewer": "Bob"}).status_code == 404
+
+
+# What a retraining lacks labels of
+
+
+def test_a_batch_is_a_queue_until_each_frame_has_a_label_or_no_picture(
+    client: TestClient, world: Any, keep: Callable[..., str]
+) -> None:
+    retrains, samples = world.services.retrains, world.services.samples
+    request = retrains.ask(make_request(), cooldown=timedelta(0))[0]
+    assert client.get(f"{REVIEW}/batches").json() == []
+    assert client.get(f"{REVIEW}/next", params={"reviewer": "Ada", "batch": request.id}).status_code == 404
+    late, early, gone, other = (keep(n, unit="frame", stratum="people") for n in (4, 2, 3, 1))
+    drawn = keep(5, unit="frame", queue="targeted", probability=None, reason="drifted", camera_id="hall")
+    deleted = "f" * 32
+    batch = LabelBatch(request.id, datetime.now(UTC), "fog", 17, (late, early, gone, drawn, deleted))
+    retrains.open_batch(batch)
+    retrains.ended(request.id, "insufficient_labels", "", at=datetime.now(UTC))
+    samples.note_pictures_deleted([samples.sample(gone)], at=datetime.now(UTC), actor="retention", reason="expired")
+
+    def told() -> dict[str, Any]:
+        (one,) = client.get(f"{REVIEW}/batches").json()
+        return {name: one[name] for name in ("wanted", "frames", "labelled", "waiting")}
+
+    def waiting(**params: str) -> list[str]:
+        return following(client, batch=request.id, unit="frame", **params)
+
+    assert told() == {"wanted": 17, "frames": 5, "labelled": 0, "waiting": 3}
+    assert waiting() == [early, late, drawn]
+    assert waiting(camera="hall") == [drawn]
+    said = client.post(f"{REVIEW}/labels", json={"sample": early, "reviewer": "Eve", "boxes": []})
+    assert said.status_code == 201
+    assert waiting() == [late, drawn]  # one person's label is enough
+    assert told() == {"wanted": 17, "frames": 5, "labelled": 1, "waiting": 2}
+    client.post(f"{REVIEW}/undo", json={"reviewer": "Eve"})
+    assert waiting() == [early, late, drawn]
+    assert other not in waiting()
