@@ -1,6 +1,6 @@
 """How many cameras this machine holds: N real RTSP cameras into the real service, with what each costs and counts.
 
-Prints a table and, last, one line of JSON; `--document` writes the table into docs/performance.md. Films are made of
+Prints a table and, last, one line of JSON; `--document` writes table and chart into docs/. Films are made of
 FOOTFALL_TEST_DATA (see README.md) and of drawn scenes: 20 s of 640x360 H.264 at 10 frames a second each.
 The server of the cameras needs Debian's GStreamer (README.md) and runs on the same cores; its share is told apart.
 """
@@ -26,6 +26,7 @@ import av
 import cv2
 import numpy as np
 import psutil
+from chart import Panel, svg
 from prometheus_client.parser import text_string_to_metric_families
 from serving import FOOTAGE_DIR, MB, ROOT, running
 
@@ -49,6 +50,7 @@ LOOP_FRAMES: Final = round(LOOP_S * FPS)
 TARGET_FPS: Final = 5.0
 GOAL_MS: Final = 8.0
 DOCUMENT = ROOT / "docs" / "performance.md"
+CHART = ROOT / "docs" / "capacity.svg"
 BEGIN, END = "<!-- capacity: begin -->", "<!-- capacity: end -->"
 # folder of FOOTFALL_TEST_DATA or drawn scene, first frame
 MIXES: Final = {
@@ -72,6 +74,7 @@ class Run:
     """One number of cameras.
 
     Attributes:
+        live_s: from the start of the process until a frame of every camera was analysed; infinite: not within a minute.
         analysed_fps: of each camera: mean and least.
         rested: share of the analysed frames that needed no detector.
         dropped: reason → share of the received frames.
@@ -86,6 +89,7 @@ class Run:
     mix: str
     cameras: int
     live: int
+    live_s: float
     seconds: float
     analysed_fps: tuple[float, float]
     rested: float
@@ -241,6 +245,17 @@ def counted(url: str, camera: str, since: datetime, until: datetime) -> list[dic
     return [each for each in events if "line" in each and since <= datetime.fromisoformat(each["at"]) < until]
 
 
+def wait_until_live(url: str, number: int) -> float:
+    """Wait until a frame of every camera was analysed; returns when, monotonic; infinite if not within a minute."""
+    deadline_s = time.monotonic() + 60
+    while time.monotonic() < deadline_s:
+        seen = Scrape(url).by("footfall_frames_analysed_total", "camera")
+        if sum(value > 0 for value in seen.values()) == number:
+            return time.monotonic()
+        time.sleep(0.2)
+    return float("inf")
+
+
 def measure(
     mix: str,
     films: Sequence[FilmedTruth],
@@ -269,13 +284,9 @@ def measure(
             }
             for name, film in zip(names, chosen, strict=True)
         ]
+        launched_s = time.monotonic()
         with running(scratch, cameras, model, FOOTFALL_INPUT_SIZE=str(input_size)) as (pid, url):
-            deadline_s = time.monotonic() + 60
-            while time.monotonic() < deadline_s:
-                seen = Scrape(url).by("footfall_frames_analysed_total", "camera")
-                if sum(value > 0 for value in seen.values()) == number:
-                    break
-                time.sleep(0.5)
+            live_s = wait_until_live(url, number) - launched_s
             time.sleep(2.0)
             service = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
             played = [psutil.Process(server.pid)]
@@ -337,6 +348,7 @@ def measure(
         mix=mix,
         cameras=number,
         live=sum(value > 0 for value in analysed.values()),
+        live_s=live_s,
         seconds=elapsed_s,
         analysed_fps=(total / number / elapsed_s, min((*analysed.values(), total)) / elapsed_s),
         rested=rested / max(total, 1.0),
@@ -354,8 +366,8 @@ def measure(
 
 HEAD = (
     "| mix | cameras | analysed/s each, mean / least | rested | dropped beyond the rate | capture to count p50 / p95 / "
-    "p99, ms | CPU ms a frame | limit | cores | RSS, MB | counting, live / alone |\n"
-    "|---|---|---|---|---|---|---|---|---|---|---|"
+    "p99, ms | CPU ms a frame | limit | cores | RSS, MB | counting, live / alone | all live after, s |\n"
+    "|---|---|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -371,7 +383,27 @@ def row(run: Run) -> str:
     return (
         f"| {run.mix} | {run.cameras} | {run.analysed_fps[0]:.2f} / {run.analysed_fps[1]:.2f} | {run.rested:.0%} | "
         f"{lost:.1%}, superseded {superseded:.0%} | {ages} | {run.cpu_ms:.1f} | {run.limit:.2f} | {run.cores:.2f} | "
-        f"{run.rss_mb:.0f} | {counting} |"
+        f"{run.rss_mb:.0f} | {counting} | {run.live_s:.1f} |"
+    )
+
+
+def drawn(runs: Sequence[Run]) -> str:
+    """Analyses a second and cost over the number of cameras, for each mix, as an SVG."""
+    mixes = list(dict.fromkeys(run.mix for run in runs))
+    return svg(
+        [
+            Panel(
+                "Analyses a second of each camera",
+                {mix: [(run.cameras, run.analysed_fps[0]) for run in runs if run.mix == mix] for mix in mixes},
+                aim=TARGET_FPS,
+            ),
+            Panel(
+                "CPU ms of an analysed frame",
+                {mix: [(run.cameras, run.cpu_ms) for run in runs if run.mix == mix] for mix in mixes},
+                aim=GOAL_MS,
+            ),
+        ],
+        about="Analyses a second and CPU time of an analysed frame over the number of cameras, busy and quiet",
     )
 
 
@@ -396,6 +428,8 @@ def write_document(machine: dict[str, Any], runs: Sequence[Run], alone: dict[str
             HEAD,
             *map(row, runs),
             "",
+            f"![Analyses a second and CPU time of an analysed frame over the number of cameras]({CHART.name})",
+            "",
             "| mix | film of 20 s | true crossings | counted right alone, 5 frames a second |",
             "|---|---|---|---|",
             films,
@@ -403,6 +437,7 @@ def write_document(machine: dict[str, Any], runs: Sequence[Run], alone: dict[str
             END,
         ]
     )
+    CHART.write_text(drawn(runs), encoding="utf-8")
     document = DOCUMENT.read_text(encoding="utf-8")
     before, rest = document.split(BEGIN)
     DOCUMENT.write_text(before + text + rest.split(END)[1], encoding="utf-8")
