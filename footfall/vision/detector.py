@@ -8,7 +8,7 @@ import os
 import threading
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast
 
 import cv2
 import numpy as np
@@ -315,12 +315,13 @@ def non_maximum_suppression(boxes: NDArray[np.float32], iou: float) -> NDArray[n
     Returns:
         Indices that stay, strongest first.
     """
-    weaker = np.triu(pairwise_iou(boxes, boxes) > iou, 1)
-    alive = np.ones(len(boxes), dtype=bool)
-    for index in np.flatnonzero(weaker.any(axis=1)):
-        if alive[index]:
-            alive &= ~weaker[index]
-    return np.flatnonzero(alive)
+    if not len(boxes):
+        return np.empty(0, np.intp)
+    corners_and_sizes = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+    # All scores alike: they are in their order already. The stubs know no arrays, which take a third of the time.
+    alike: Any = np.ones(len(boxes), np.float32)
+    chosen = cv2.dnn.NMSBoxes(cast("Any", corners_and_sizes), alike, 0.0, iou)
+    return np.asarray(chosen, np.intp).ravel()
 
 
 class YoloDetector:

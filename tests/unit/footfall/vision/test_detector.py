@@ -139,6 +139,18 @@ def test_of_two_boxes_on_one_person_the_stronger_stays() -> None:
     assert non_maximum_suppression(boxes[:0], 0.6).tolist() == []
 
 
+def test_boxes_that_stay_are_those_of_the_greedy_rule_strongest_first() -> None:
+    rng = np.random.default_rng(5)
+    for count in (0, 1, 2, 60, 300):
+        corner, size = rng.uniform(0, 640, (count, 2)), rng.uniform(1, 120, (count, 2))
+        boxes = np.concatenate([corner, corner + size], axis=1).astype(np.float32)
+        stay: list[int] = []
+        for index in range(count):
+            if not stay or pairwise_iou(boxes[index : index + 1], boxes[stay]).max() <= 0.4:
+                stay.append(index)
+        assert non_maximum_suppression(boxes, 0.4).tolist() == stay
+
+
 def pickle_bytes() -> bytes:
     return pickle.dumps({"weights": [1.0]}, protocol=4)
 
