@@ -243,10 +243,11 @@ class Monitor:
             _log.info("a teacher is asked", model=self.teacher.name, cpu_share=settings.teacher_cpu_share)
         host, port = listening.getsockname()[:2]
         _log.info("checking", metrics=f"http://{host}:{port}/metrics", interval_s=settings.monitor_interval_s)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            # The server raises a caught signal again when it has ended; by then it has done its work.
-            signal.signal(number, lambda *_: None)
         server = uvicorn.Server(config)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # One that comes before the server listens for them counts, too. It raises a caught signal again when it has
+            # ended; by then it has done its work.
+            signal.signal(number, lambda *_: setattr(server, "should_exit", True))
         if with_parent:
             os.nice(_NICE)
             threading.Thread(target=_end_with_input, args=(server,), name="parent", daemon=True).start()

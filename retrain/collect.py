@@ -19,7 +19,7 @@ from retrain.frames import LabelledFrame
 from retrain.material import TRAINING_SEEDS, labelled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -70,13 +70,22 @@ def read_picture(folder: Path, frame: LabelledFrame) -> NDArray[np.uint8]:
 
 
 def collect(
-    store: SampleStore, blobs: BlobStore, job: Job, folder: Path, *, most_old: int, most_unlabelled: int, drawn: int
+    store: SampleStore,
+    blobs: BlobStore,
+    job: Job,
+    folder: Path,
+    *,
+    most_old: int,
+    most_unlabelled: int,
+    drawn: int,
+    report: Callable[[int, int], None] = lambda _number, _total: None,
 ) -> Collected:
     """Fetch what is needed; of old frames the newest `most_old`, as many of each camera as there are.
 
     Args:
         folder: an existing one; pictures are written into it.
         drawn: drawn frames to add to the old ones.
+        report: told how many frames of how many were looked at.
     """
     found = Collected()
     frames = [each for each in each_sample(store, unit="frame") if each.picture_deleted_at is None]
@@ -86,7 +95,8 @@ def collect(
             said.setdefault(label.sample_id, []).append(label)
     old_left = most_old
     unlabelled_left = most_unlabelled
-    for sample in reversed(frames):  # newest first, so that bounds keep what is nearest to now
+    for number, sample in enumerate(reversed(frames)):  # newest first, so that bounds keep what is nearest to now
+        report(number, len(frames))
         is_new = job.is_new(sample.camera_id, sample.taken_at)
         labels = said.get(sample.id, [])
         if (labels and not is_new and old_left == 0) or (not labels and (not is_new or unlabelled_left == 0)):

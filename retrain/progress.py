@@ -121,7 +121,7 @@ class Teller:
                 step=line.get("step"),
                 steps=line.get("steps"),
                 loss=line.get("loss"),
-                planned_s=sum(stage_s.values()) if stage_s else None,
+                planned_s=round(sum(stage_s.values()), 1) if stage_s else None,
                 left_s=None if seen is None else round(seen.left_s, 1),
                 done=None if seen is None else round(seen.done, 4),
             )

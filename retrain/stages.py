@@ -157,6 +157,7 @@ class _Stages:
             most_old=shop.options.most_old,
             most_unlabelled=shop.options.most_taught,
             drawn=shop.options.drawn if _was_drawn(shop.base) else 0,
+            report=self._telling("collect", "frames looked at", of="part"),
         )
         return {
             "frames": [frame_as_json(each) for each in found.frames],

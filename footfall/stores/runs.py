@@ -19,6 +19,10 @@ _EXAMPLES: Final = "examples.json"
 
 _LISTS: Final = (("split/manifest.json", ("frames",)), ("02-collect.json", ("frames", "unlabelled")))
 """Files of a run that list frames, and under which keys."""
+_DOUBTS: Final = "03-labels.json"
+"""Where doubtful labels are listed, each with its frame and box, under `suspects`."""
+_PREDICTIONS: Final = "evaluate/predictions.jsonl"
+"""A line for each frame of the test, with its id as `frame` and everybody's boxes."""
 _SHEETS: Final = (("03-labels.json", "labels/contact-sheet.jpg"), ("06-augment.json", "augment/samples.jpg"))
 """Artefact that tells whose pictures are on a sheet, and the sheet."""
 
@@ -44,6 +48,8 @@ def forget_pictures(runs: Path, sample_ids: Collection[str], *, at: datetime) ->
             copy.unlink(missing_ok=True)
         for file, keys in _LISTS:
             known |= _forget_in(run / file, keys, wanted, at)
+        known |= _forget_doubts(run / _DOUBTS, wanted)
+        known |= _forget_lines(run / _PREDICTIONS, wanted)
         for file, sheet in _SHEETS:
             content = _read(run / file)
             if content is not None and wanted & set(content.get("sheet_frames", ())):
@@ -103,10 +109,39 @@ def _forget_in(path: Path, keys: Collection[str], wanted: frozenset[str], at: da
         for name in wanted & labelled.keys():
             del labelled[name]
     if changed:
-        unfinished = path.with_name(f".unfinished-{path.name}")
-        unfinished.write_text(json.dumps(content, indent=1), encoding="utf-8")
-        unfinished.replace(path)
+        _write(path, json.dumps(content, indent=1))
     return changed
+
+
+def _forget_doubts(path: Path, wanted: Collection[str]) -> bool:
+    content = _read(path)
+    if content is None:
+        return False
+    before = content.get("suspects", [])
+    content["suspects"] = [each for each in before if each["frame_id"] not in wanted]
+    if len(content["suspects"]) == len(before):
+        return False
+    _write(path, json.dumps(content, indent=1))
+    return True
+
+
+def _forget_lines(path: Path, wanted: Collection[str]) -> bool:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    except OSError:
+        return False
+    kept = [line for line in lines if json.loads(line)["frame"] not in wanted]
+    if len(kept) == len(lines):
+        return False
+    _write(path, "".join(kept))
+    return True
+
+
+def _write(path: Path, text: str) -> None:
+    """Put a file in place whole or not at all."""
+    unfinished = path.with_name(f".unfinished-{path.name}")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -142,7 +142,7 @@ async function listBatches(wanted = batchId()) {
   for (const batch of found.filter((each) => each.waiting > 0 || each.request === wanted)) {
     const value = BATCH + batch.request;
     const option = byId("queue").querySelector(`[value="${value}"]`) || byId("queue").appendChild(make("option", { value }));
-    option.textContent = `for a retraining (${batch.cause}), ${batch.labelled} of ${batch.frames} labelled`;
+    option.textContent = `retraining for ${batch.cause}: ${batch.labelled} of ${batch.frames}`;
   }
 }
 

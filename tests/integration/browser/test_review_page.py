@@ -492,12 +492,12 @@ def test_frames_that_a_retraining_lacks_labels_of_are_labelled_and_it_is_asked_a
     page.fill("#reviewer", "Ada")
     page.click("#begin")
     chosen = page.locator("#queue option:checked")
-    expect(chosen).to_have_text("for a retraining (fog), 0 of 2 labelled")
+    expect(chosen).to_have_text("retraining for fog: 0 of 2")
     for number in (0, 2):
         expect(page.locator(f'#stage[data-sample="{queue.ids[number]}"]')).to_be_visible()
         page.keyboard.press("Enter")
     expect(page.locator("#message")).to_contain_text("Every frame of this batch is labelled")
-    expect(chosen).to_have_text("for a retraining (fog), 2 of 2 labelled")
+    expect(chosen).to_have_text("retraining for fog: 2 of 2")
     shoot(page, "review-batch")
     page.reload()  # the address names the batch, also when nothing is left of it
     expect(page.locator("#message")).to_contain_text("Every frame of this batch is labelled")

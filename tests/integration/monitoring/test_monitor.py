@@ -6,8 +6,10 @@ import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -16,11 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 from support.monitored import monitored
 from support.reviewed import MODEL, Reviewed
 from support.served import ROOT
 
+from footfall.config import Settings
 from footfall.domain import Camera, Coverage, Crossing, Line, QualityEstimate, Sampling, event_id
 from footfall.errors import StoreError
 from footfall.stores.database import Database
@@ -30,6 +34,7 @@ from footfall.stores.samples import SampleStore
 from monitoring.checker import Checker
 from monitoring.metrics import MonitorMetrics
 from monitoring.server import create_app
+from monitoring.wiring import Monitor
 
 NOW = datetime(2026, 3, 2, 10, 20, tzinfo=UTC)
 DOOR = Line("door", (0.0, 0.5), (1.0, 0.5))
@@ -242,3 +247,28 @@ def test_the_command_asks_for_a_better_model_once(tmp_path: Path) -> None:
         1,
         "footfall-monitor: camera 'nowhere': is not there; nothing was asked\n",
     )
+
+
+def test_who_wants_it_to_end_before_it_listens_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    serve = uvicorn.Server.run
+    deaf: list[bool] = []
+
+    def told_too_soon(server: uvicorn.Server, sockets: Any = None) -> None:
+        def end_it() -> None:
+            deaf.append(True)
+            server.should_exit = True
+
+        late = threading.Timer(20, end_it)
+        late.start()
+        os.kill(os.getpid(), signal.SIGTERM)
+        serve(server, sockets=sockets)
+        late.cancel()
+
+    monkeypatch.setattr(uvicorn.Server, "run", told_too_soon)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        Monitor(Settings(data_dir=tmp_path, monitor_port=0)).run()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert deaf == []

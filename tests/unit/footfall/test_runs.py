@@ -28,7 +28,11 @@ def a_run(folder: Path, *names: str) -> Path:
     (folder / "split" / "manifest.json").write_text(json.dumps({"digest": "e" * 64, "frames": frames}))
     collected = {"frames": frames[:1], "unlabelled": frames[1:], "by_reviewer": reviewers}
     (folder / "02-collect.json").write_text(json.dumps(collected))
-    (folder / "03-labels.json").write_text(json.dumps({"sheet_frames": list(names)}))
+    suspects = [{"frame_id": name, "box": [1, 2, 3, 4]} for name in names]
+    (folder / "03-labels.json").write_text(json.dumps({"sheet_frames": list(names), "suspects": suspects}))
+    (folder / "evaluate").mkdir()
+    lines = [json.dumps({"frame": name, "truth": [[1, 2, 3, 4]]}) for name in names]
+    (folder / "evaluate" / "predictions.jsonl").write_text("".join(f"{line}\n" for line in lines))
     (folder / "06-augment.json").write_text(json.dumps({"sheet_frames": [KEPT]}))
     for sheet in ("labels/contact-sheet.jpg", "augment/samples.jpg"):
         (folder / sheet).touch()
@@ -46,6 +50,10 @@ def test_a_deleted_picture_is_forgotten_by_every_run(tmp_path: Path) -> None:
     collected = json.loads((run / "02-collect.json").read_text())
     assert collected["frames"][0]["boxes"] == []
     assert list(collected["by_reviewer"]["Ada"]) == [KEPT]
+    labels = json.loads((run / "03-labels.json").read_text())
+    assert [each["frame_id"] for each in labels["suspects"]] == [KEPT]
+    lines = (run / "evaluate" / "predictions.jsonl").read_text().splitlines()
+    assert [json.loads(line)["frame"] for line in lines] == [KEPT]
     assert not (run / "labels" / "contact-sheet.jpg").exists()
     assert (run / "augment" / "samples.jpg").exists()  # shows somebody else
     assert (other / "split" / "manifest.json").read_bytes() == before
