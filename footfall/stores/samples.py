@@ -137,6 +137,15 @@ class SampleStore:
             raise UnknownRecordError(f"sample {sample_id!r}: is not there; it may have been deleted")
         return _sample(row)
 
+    def known(self, sample_ids: Sequence[str]) -> list[Sample]:
+        """Return those of some samples that are there, oldest first; one that was deleted is none."""
+        found: list[Sample] = []
+        with self._database.transaction() as connection:
+            for begin in range(0, len(sample_ids), _AT_ONCE):
+                query = sa.select(samples).where(samples.c.id.in_(sample_ids[begin : begin + _AT_ONCE]))
+                found += [_sample(row) for row in connection.execute(query).mappings()]
+        return sorted(found, key=lambda sample: (sample.taken_at, sample.id))
+
     def camera_ids(self) -> list[str]:
         """Return the cameras of which there are pictures, also those that are no more."""
         query = sa.select(samples.c.camera_id).where(samples.c.picture_deleted_us.is_(None)).distinct()

@@ -4,11 +4,10 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from footfall.domain import NAME_PATTERN, ModelAction, ModelChange, ModelOrigin, RegisteredModel
-from footfall.errors import UnknownRecordError
 from footfall.stores.registry import Outcome
 from footfall.stores.runs import read_examples
 from service.api.problems import RESPONSES, invalid
@@ -246,17 +245,20 @@ def list_models(services: ServicesDep, limit: Annotated[int, Query(ge=1, le=1000
 
 @router.get("/{sha256}/report", summary="What a retraining found out about its model")
 def read_report(
-    sha256: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="Of the model.")], services: ServicesDep
+    sha256: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="Of the model.")],
+    request: Request,
+    services: ServicesDep,
 ) -> ReportAnswer:
     """Return the whole report of the gates, with frames on which the model differs from the champion of that time."""
     model = services.registry.model(sha256)
-    known = read_examples(services.blobs, model.run) if _RUN.fullmatch(model.run) else []
+    may_see = request.state.role != "viewer"  # sampled pictures are not for viewers, nor where people were on them
+    known = read_examples(services.blobs, model.run) if may_see and _RUN.fullmatch(model.run) else []
     return ReportAnswer(
         sha256=model.sha256,
         name=model.name,
         run=model.run,
         report=None if model.gates is None else dict(model.gates),
-        examples=[each for each in (_example(services, example) for example in known) if each is not None],
+        examples=_examples(services, known),
     )
 
 
@@ -293,25 +295,28 @@ def roll_back(wanted: NewRollback, services: ServicesDep) -> ChangeAnswer:
     return ChangeAnswer.of(*services.registry.rollback(**_who(wanted), seen=wanted.seen))
 
 
-def _example(services: Services, example: dict[str, Any]) -> ExampleAnswer | None:
-    """None where the picture is not kept any more: then nothing of it is shown."""
-    try:
-        sample = services.samples.sample(example["sample"])
-    except UnknownRecordError:
-        return None
-    if sample.picture_deleted_at is not None:
-        return None
-    return ExampleAnswer(
-        sample=sample.id,
-        camera=sample.camera_id,
-        taken_at=sample.taken_at,
-        width_px=sample.width_px,
-        height_px=sample.height_px,
-        new=example["new"],
-        truth=example["truth"],
-        champion=FindsAnswer(**example["champion"]),
-        challenger=FindsAnswer(**example["challenger"]),
-    )
+def _examples(services: Services, told: list[dict[str, Any]]) -> list[ExampleAnswer]:
+    """Return what may be shown: nothing of a frame whose picture is not kept any more."""
+    kept = {
+        sample.id: sample
+        for sample in services.samples.known([each["sample"] for each in told])
+        if sample.picture_deleted_at is None
+    }
+    return [
+        ExampleAnswer(
+            sample=sample.id,
+            camera=sample.camera_id,
+            taken_at=sample.taken_at,
+            width_px=sample.width_px,
+            height_px=sample.height_px,
+            new=each["new"],
+            truth=each["truth"],
+            champion=FindsAnswer(**each["champion"]),
+            challenger=FindsAnswer(**each["challenger"]),
+        )
+        for each in told
+        if (sample := kept.get(each["sample"])) is not None
+    ]
 
 
 def _who(wanted: _Asked) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Judging samples: what is next, what somebody says of it, taking it back, how far all is, how reviewers agree."""
 
-import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Self
 
@@ -19,7 +18,6 @@ from footfall.domain import (
     SampleUnit,
     Verdict,
 )
-from footfall.errors import UnknownRecordError
 from service.api.problems import RESPONSES, ProblemError, invalid
 from service.api.samples import SampleAnswer
 from service.api.services import Services, ServicesDep
@@ -160,13 +158,8 @@ def list_batches(services: ServicesDep) -> list[BatchAnswer]:
 def _of_batch(batch: LabelBatch, services: Services) -> tuple[int, list[Sample]]:
     """How many frames of a batch people have labelled, and those that wait, oldest first."""
     labelled = {label.sample_id for label in services.samples.labels(batch.frames) if "boxes" in label.content}
-    waiting = []
-    for each in batch.frames:
-        if each not in labelled:
-            with contextlib.suppress(UnknownRecordError):  # deleted since
-                waiting.append(services.samples.sample(each))
-    waiting = [sample for sample in waiting if sample.picture_deleted_at is None]
-    return len(labelled), sorted(waiting, key=lambda sample: (sample.taken_at, sample.id))
+    known = services.samples.known([each for each in batch.frames if each not in labelled])
+    return len(labelled), [sample for sample in known if sample.picture_deleted_at is None]
 
 
 @router.get("/next", summary="What a reviewer may judge next")

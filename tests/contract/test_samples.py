@@ -63,6 +63,15 @@ def test_a_sample_comes_back_as_it_was_stored_and_is_stored_once(store: SampleSt
         store.sample(uuid.UUID(int=7).hex)
 
 
+def test_of_some_samples_those_come_back_that_are_there_oldest_first(store: SampleStore) -> None:
+    for number in (3, 1, 2):
+        store.add(sample(number))
+    ids = [uuid.UUID(int=number).hex for number in (3, 9, 1)]
+    assert numbers(store.known(ids)) == [1, 3]
+    assert store.known([]) == []
+    assert numbers(store.known([uuid.UUID(int=number).hex for number in range(2000)])) == [1, 2, 3]
+
+
 @pytest.mark.parametrize(
     ("queue", "probability"), [("random", None), ("targeted", 0.5), ("random", 0.0), ("random", 1.5)]
 )

@@ -145,6 +145,19 @@ def test_a_frame_is_an_example_for_as_long_as_its_picture_is_kept(
     assert (shown["champion"]["errors"], shown["challenger"]["finds"][0]["right"]) == (1, True)
 
 
+def test_a_viewer_reads_a_report_without_its_frames(make_world: Callable[..., World], tmp_path: Path) -> None:
+    world = make_world(api_token=TOKEN, viewer_token=TOKEN[::-1])
+    kept = Reviewed(world.services.samples._database, NOON).frame([], [], hours_ago=1)
+    world.services.blobs.put(examples_key(RUN), json.dumps([example(kept.id)]).encode())
+    folder = model_folder(tmp_path / "made", "fog")
+    about = {"origin": "retrained", "by": "ana", "at": NOON, "run": RUN, "gates": REPORT}
+    sha256 = world.services.registry.add(folder, **about).sha256
+    with client_of(world) as client:
+        for token, frames in ((TOKEN, 1), (TOKEN[::-1], 0)):
+            told = client.get(f"/api/v1/models/{sha256}/report", headers={"Authorization": f"Bearer {token}"}).json()
+            assert (len(told["examples"]), told["report"] == REPORT) == (frames, True)
+
+
 @pytest.mark.parametrize(
     ("what", "body", "status"),
     [
