@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 SETTLED_SHARE = 1 / 3
 """Of the time, in which pools and caches may still fill."""
 MOST_MB_AN_HOUR = 30.0
+BREATH_MB = 10.0
+"""Pools give and take this much: less than that in all is no growth, whatever it were in an hour."""
 MOST_MORE = 5
 """Files and threads that may come beyond those of the settled start: requests and reconnections have some."""
 
@@ -102,7 +104,8 @@ def main() -> int:
     growth = slope_an_hour(settled)
     more_files = settled[-1].files - settled[0].files
     more_threads = settled[-1].threads - settled[0].threads
-    grew = growth > MOST_MB_AN_HOUR or max(more_files, more_threads) > MOST_MORE
+    hours = (settled[-1].at_s - settled[0].at_s) / 3600
+    grew = (growth > MOST_MB_AN_HOUR and growth * hours > BREATH_MB) or max(more_files, more_threads) > MOST_MORE
     figures = {
         "cameras": options.cameras,
         "minutes": options.minutes,

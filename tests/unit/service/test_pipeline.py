@@ -277,7 +277,7 @@ def test_a_walk_becomes_a_committed_crossing_a_visit_coverage_and_a_view(
     time.sleep(0.8)  # the pipeline looks up twice a second
     assert parts.recorder.flush(5)
     kinds: list[Record] = []
-    while (record := listener.get(0.1)) is not None:
+    while (record := listener.get(2.0)) is not None:
         kinds.append(record)
     (crossing,) = [each for each in kinds if isinstance(each, Crossing)]
     assert (crossing.line, crossing.direction) == ("door", "out")
