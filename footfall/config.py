@@ -183,7 +183,7 @@ class Settings(BaseSettings):
         0.02, gt=0, le=1, description="Episodes of drift that a camera may cause in a day without one: one in 50 days."
     )
     drift_known_hours: int = Field(
-        3,
+        4,
         ge=0,
         le=12,
         description="An accepted window so many hours earlier or later on any day explains one like it: weather moves.",

@@ -25,7 +25,7 @@ from monitoring.windows import LAYOUT, window_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from footfall.domain import Camera
+    from footfall.domain import Camera, DriftCause
     from footfall.stores.database import Database
     from footfall.stores.drift import DriftStore
     from monitoring.drift import EvidenceWriter
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
-AT_ONCE: Final = frozenset({"moved"})
+AT_ONCE: Final[frozenset[DriftCause]] = frozenset({"moved"})
 """Causes that are looked into after one window: counts over lines that lie elsewhere now are wrong from then on."""
 _GRACE: Final = timedelta(seconds=10)
 """Rows of a window may be committed a little after its end."""
@@ -354,11 +354,8 @@ class DriftWatch:
             return
         run = self._run(camera.id, last)
         unusual = [each for each in run if each.state == "unusual"]
-        causes = Counter(each.cause for each in unusual[-6:] if each.cause is not None)
-        cause = causes.most_common(1)[0][0] if causes else "unknown"
-        is_moved = any(each.cause in AT_ONCE for each in unusual)
-        if is_moved:
-            cause = "moved"
+        cause = episode_cause([each.cause for each in unusual])
+        is_moved = cause in AT_ONCE
         until = now + self._settings.batch
         wants_labels = camera.sampling is not None and ABOUT[cause].remedy != "camera"
         if episode is None:
@@ -399,6 +396,18 @@ class DriftWatch:
         while lead and begin - lead < len(verdicts[begin].recent) - 1 and verdicts[lead - 1].tier != "investigate":
             lead -= 1
         return verdicts[lead:]
+
+
+def episode_cause(causes: Sequence[DriftCause | None]) -> DriftCause:
+    """Return what an episode is called by the causes of its unusual windows, oldest first.
+
+    What the newest six say most; but what is looked into at once holds until somebody has looked.
+    """
+    for cause in causes:
+        if cause in AT_ONCE:
+            return cause
+    said = Counter(cause for cause in causes[-6:] if cause is not None)
+    return said.most_common(1)[0][0] if said else "unknown"
 
 
 def to_explain(drifts: Mapping[str, FeatureDrift], spreads: Mapping[str, float]) -> dict[str, float]:

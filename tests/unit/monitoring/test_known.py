@@ -105,12 +105,12 @@ def test_sketches_come_back_from_bytes_as_they_were() -> None:
 
 def test_hours_near_on_days_of_either_kind_are_known_and_nothing_of_the_last_day(references: References) -> None:
     saturday = MONDAY + 5 * DAY
-    for begin in (MONDAY, saturday - 3 * HOUR, saturday + 3 * HOUR, saturday + 4 * HOUR, saturday - 4 * HOUR):
+    for begin in (MONDAY, saturday - 4 * HOUR, saturday + 4 * HOUR, saturday + 5 * HOUR, saturday - 5 * HOUR):
         references.keep(window(begin))
     today = MONDAY + 7 * DAY
     references.keep(window(today - HOUR))
     found = references.known(window(today), ALWAYS)
-    assert sorted(found.begins) == [MONDAY, saturday - 3 * HOUR, saturday + 3 * HOUR]
+    assert sorted(found.begins) == [MONDAY, saturday - 4 * HOUR, saturday + 4 * HOUR]
     assert references.known(window(today), Accepted(today, today + 14 * DAY)).begins == ()
 
 
