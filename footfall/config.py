@@ -125,6 +125,13 @@ class Settings(BaseSettings):
     samples_max_mb: float = Field(
         2000.0, gt=0, description="Sampled pictures take no more room; the oldest go first, those nobody judged before."
     )
+    samples_period_s: float = Field(
+        3600.0,
+        ge=10,
+        le=3600,
+        description="Samples are drawn and written by periods of so long, which divide an hour: shorter ones show "
+        "sooner how a new model does.",
+    )
     least_verdicts: int = Field(
         30, ge=10, le=100_000, description="With fewer verdicts, people or crossings no figure about quality is shown."
     )
@@ -292,6 +299,13 @@ class Settings(BaseSettings):
     def _whole_windows(cls, length_s: float) -> float:
         if 86400 % length_s:
             raise ValueError(f"{length_s:g} does not divide a day of 86400 s; expected for example 3600 or 1800")
+        return length_s
+
+    @field_validator("samples_period_s")
+    @classmethod
+    def _whole_periods(cls, length_s: float) -> float:
+        if 3600 % length_s:
+            raise ValueError(f"{length_s:g} does not divide an hour of 3600 s; expected for example 600 or 60")
         return length_s
 
     @model_validator(mode="after")

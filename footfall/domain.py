@@ -364,7 +364,7 @@ class Population:
     """How many there were to draw from in a stratum while sampling was on; increments add up.
 
     Attributes:
-        hour_at: start of the hour; aware UTC.
+        hour_at: start of the hour, or of the shorter period that is drawn from; aware UTC.
         stratum: band of confidence of a track, `empty` or `people` of a frame, line of a clip (of which there are no
             populations).
         model: first 12 digits of the detector's sha256.

@@ -139,22 +139,30 @@ def check_parity(network: Answering, folder: Path, pictures: Sequence[NDArray[np
                 )
 
 
-def best_threshold(truth: Sequence[NDArray[np.float32]], found: Sequence[Detections]) -> tuple[float, float]:
-    """Choose the confidence that gives the best F1 on labelled pictures.
+def best_threshold(
+    truth: Sequence[NDArray[np.float32]], found: Sequence[Detections], *, least_precision: float = 0.0
+) -> tuple[float, float]:
+    """Choose the confidence that gives the best F1 on labelled pictures, of those that are precise enough.
 
     Args:
         truth: (N, 4) boxes of each picture.
+        least_precision: where no confidence reaches it, that with the best F1 is taken.
 
     Returns:
         The threshold, and its F1 (0.0 when nothing was found).
     """
-    best = (0.25, 0.0)
+    best, best_precise = (0.25, 0.0), (0.25, 0.0)
     for threshold in _THRESHOLDS.round(2).tolist():
         scores = detection_scores(truth, found, threshold=threshold)
         precision, recall = scores["precision"], scores["recall"]
-        if precision and recall and 2 * precision * recall / (precision + recall) > best[1]:
-            best = (threshold, 2 * precision * recall / (precision + recall))
-    return best
+        if not precision or not recall:
+            continue
+        f1 = 2 * precision * recall / (precision + recall)
+        if f1 > best[1]:
+            best = (threshold, f1)
+        if precision >= least_precision and f1 > best_precise[1]:
+            best_precise = (threshold, f1)
+    return best_precise if best_precise[1] else best
 
 
 def copy_model(source: Path, target: Path) -> None:

@@ -28,6 +28,8 @@ LEAST_REPLAY: Final = 0.5
 _PASSES: Final = 12.0
 """How often each new frame is seen, with few of them."""
 _LEAST_STEPS, _MOST_STEPS = 60, 20_000
+_SMALL_BATCH, _BATCH = 8, 16
+"""Pictures of a step, with few new frames and with many: of the same number of pictures more steps learn more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +78,20 @@ class Choice:
 
 _FROZEN_SHARE: Final[dict[Technique, float]] = {"frozen": 0.45, "full": 0.0, "distil": 0.0}
 """The backbone of YOLO11 is eleven of its 24 layers."""
-_LEARNING_RATE: Final[dict[Technique, float]] = {"frozen": 5e-4, "full": 2e-4, "distil": 3e-4}
+_LEARNING_RATE: Final[dict[Technique, float]] = {"frozen": 5e-4, "full": 5e-4, "distil": 3e-4}
+_LOW_RATE: Final = 2e-4
+"""For everything, with many frames: there are steps enough."""
 
 
-def choose(
-    situation: Situation, *, forced: Technique | None = None, steps: int | None = None, batch: int = 16
-) -> Choice:
+def choose(situation: Situation, *, forced: Technique | None = None, steps: int | None = None) -> Choice:
     """Choose by one rule.
 
     | new frames | looks like before (AUC < 0.8) | looks different |
     |---|---|---|
     | fewer than 1000 | frozen | distil with a teacher and its labels, else full |
-    | 1000 and more | full | full |
+    | 1000 and more | full, at a low rate | full, at a low rate |
+
+    Few frames are learned in smaller batches: of 240 steps of 8 and 120 of 16 pictures, the first regained more.
 
     Args:
         forced: what somebody wants instead.
@@ -124,13 +128,14 @@ def choose(
     if forced is not None and forced != chosen:
         why = f"{numbers}: the rule says {chosen}, somebody wants {forced}"
         chosen, alternative = forced, chosen
+    batch = _SMALL_BATCH if is_small else _BATCH
     learned = situation.new_frames + (situation.taught_frames if chosen == "distil" else 0)
     by_frames = round(_PASSES * learned / (1 - LEAST_REPLAY) / batch)
     return Choice(
         technique=chosen,
         alternative=alternative,
         frozen_share=_FROZEN_SHARE[chosen],
-        learning_rate=_LEARNING_RATE[chosen],
+        learning_rate=_LOW_RATE if chosen == "full" and not is_small else _LEARNING_RATE[chosen],
         replay_share=LEAST_REPLAY,
         batch=batch,
         steps=steps if steps is not None else min(max(by_frames, _LEAST_STEPS), _MOST_STEPS),

@@ -9,27 +9,20 @@ after about five minutes, with exit status 0. All it writes is in a folder that 
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
-import urllib.parse
-import urllib.request
-from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import yaml
+from demo_site import WINDOWS, Reviewer, Story, footfall_up
 
-from footfall.simulation import parse_simulation_url
-from footfall.vision.simulator import Simulator
+if TYPE_CHECKING:
+    import subprocess
+
+    from demo_site import Api
 
 FOG_AT_S = 190
 """Six windows are a first day; the seventh is judged before the fog comes."""
@@ -38,123 +31,19 @@ CAMERAS = {
     "passage": f"sim:corridor?people=6&seed=332&start=30&fps=8&size=640x360&fog=4&at={FOG_AT_S}&ramp=5",
 }
 MOST_S = float(os.environ.get("DEMO_SECONDS", "480"))
-REVIEWER = "truth of the scene"
 LAUNCHED = "import os; print('a retraining would begin here, for', os.environ['FOOTFALL_RETRAIN_REQUEST'])"
-SETTINGS = {
+SETTINGS = WINDOWS | {
     "STATISTICS_INTERVAL_S": 0.25,
     "STATISTICS_KEPT_S": 0.25,
-    "DRIFT_WINDOW_S": 24,  # an hour
-    "MONITOR_INTERVAL_S": 2,  # five minutes
-    "DRIFT_FIRST_WINDOWS": 6,  # 24; the first one is not whole
-    "DRIFT_REPORTS": "false",  # they would take longer than a window here
     "DRIFT_BATCH_H": 0.05,  # a day
     "DRIFT_BATCH_FRAMES": 120,
     "DRIFT_LEAST_LABELS": 30,
-    "DRIFT_FLEET_H": 0,  # two days
-    "DRIFT_FLEET_SHARE": 0.5,
-    "RETRAIN_LAUNCHER": "process",
-    "LOG_LEVEL": "error",
+    "RETRAIN_COMMAND": f'{sys.executable} -c "{LAUNCHED}"',
 }
-
-
-class Api:
-    """A client of the service's API."""
-
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-
-    def get(self, path: str, **query: object) -> Any:  # noqa: ANN401  JSON
-        """Return the answer's JSON."""
-        return self._ask(urllib.request.Request(f"{self.url}{path}?{urllib.parse.urlencode(query)}"))
-
-    def post(self, path: str, body: object) -> Any:  # noqa: ANN401  JSON
-        """Send JSON; return the answer's."""
-        data = json.dumps(body).encode()
-        return self._ask(urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}))
-
-    @staticmethod
-    def _ask(request: urllib.request.Request) -> Any:  # noqa: ANN401  JSON
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return json.load(answer)
-
-
-class Reviewer:
-    """Labels frames with what the drawn scene truly held at their moment."""
-
-    def __init__(self, api: Api) -> None:
-        self._api = api
-        self._scenes: dict[str, tuple[Simulator, datetime, float]] = {}
-
-    def label_all(self) -> int:
-        """Label what waits; returns how many that were."""
-        waiting = self._api.get("/api/v1/review/next", reviewer=REVIEWER, unit="frame", queue="targeted", limit=50)
-        for sample in sorted(waiting, key=lambda each: each["taken_at"]):
-            label = {"sample": sample["id"], "reviewer": REVIEWER, "boxes": self._boxes(sample), "key": sample["id"]}
-            self._api.post("/api/v1/review/labels", label)
-        return len(waiting)
-
-    def _boxes(self, sample: dict[str, Any]) -> list[list[float]]:
-        camera = sample["camera"]
-        if camera not in self._scenes:
-            since = datetime.fromisoformat(self._api.get(f"/api/v1/cameras/{camera}/truth")["since"])
-            settings = parse_simulation_url(CAMERAS[camera])
-            self._scenes[camera] = Simulator(settings), since, settings.fps
-        simulator, since, fps = self._scenes[camera]
-        at_s = round((datetime.fromisoformat(sample["taken_at"]) - since).total_seconds() * fps) / fps
-        width, height = sample["width_px"], sample["height_px"]
-        boxes = []
-        for x0, y0, x1, y1 in simulator.moment(at_s).whole_px.tolist():
-            box = [max(0.0, x0), max(0.0, y0), min(float(width), x1), min(float(height), y1)]
-            if box[2] - box[0] >= 2 and box[3] - box[1] >= 2:
-                boxes.append(box)
-        return boxes
-
-
-@dataclass
-class Story:
-    """What happened so far; told as it happens."""
-
-    begin_s: float
-    judged: set[tuple[str, str]] = field(default_factory=set)
-    labelled: int = 0
-    causes: dict[str, str] = field(default_factory=dict)
-
-    def tell(self, text: str) -> None:
-        """Print a line with its time."""
-        print(f"{time.monotonic() - self.begin_s:6.0f} s  {text}", flush=True)
-
-
-def follow(api: Api, reviewer: Reviewer, story: Story) -> dict[str, Any] | None:
-    """Look once at what the service says; returns the request for a retraining when it was started."""
-    verdicts = api.get("/api/v1/drift/verdicts")
-    for verdict in verdicts:
-        window = verdict["camera"], verdict["begin_at"]
-        if window in story.judged:
-            continue
-        story.judged.add(window)
-        cause = verdict["cause"]["name"] if verdict["cause"] else "-"
-        ratio = verdict["note"] if verdict["ratio"] is None else f"{verdict['ratio']:.1f} of its threshold"
-        story.tell(f"{verdict['camera']:9} {verdict['state']:12} {cause:10} {verdict['tier']:11} {ratio}")
-    for episode in api.get("/api/v1/drift/episodes"):
-        about = episode["cause"]
-        if story.causes.get(episode["camera"]) != about["name"]:
-            story.causes[episode["camera"]] = about["name"]
-            story.tell(f"{episode['camera']:9} EPISODE: {about['name']}, {about['means']}; next: {about['next_step']}")
-    labelled = reviewer.label_all()
-    if labelled:
-        story.labelled += labelled
-        story.tell(f"{labelled} frames were drawn and labelled, {story.labelled} in all")
-    requests = api.get("/api/v1/retrains")
-    started = [each for each in requests if each["state"] != "waiting"]
-    return started[0] if started else None
 
 
 def main() -> int:
     """Run the demo; 0 when one retraining was asked for and started, because of fog on both cameras."""
-    folder = Path(tempfile.mkdtemp(prefix="footfall-drift-"))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     site = {
         "site": "demo",
         "cameras": [
@@ -168,46 +57,35 @@ def main() -> int:
             for name, url in CAMERAS.items()
         ],
     }
-    (folder / "site.yaml").write_text(yaml.safe_dump(site))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("FOOTFALL_")}
-    environment |= {f"FOOTFALL_{name}": str(value) for name, value in SETTINGS.items()}
-    environment |= {
-        "FOOTFALL_DATA_DIR": str(folder / "data"),
-        "FOOTFALL_PORT": str(port),
-        "FOOTFALL_MONITOR_PORT": "0",
-        "FOOTFALL_RETRAIN_COMMAND": f'{sys.executable} -c "{LAUNCHED}"',
-    }
-    # Ended from outside, it ends what it started.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    command = [sys.executable, "-m", "service", "up", "--config", str(folder / "site.yaml")]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        return _watch(Api(port), process)
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        shutil.rmtree(folder, ignore_errors=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="footfall-drift-", ignore_cleanup_errors=True) as folder,
+        footfall_up(Path(folder), site, SETTINGS) as (api, process),
+    ):
+        return _watch(api, process)
 
 
 def _watch(api: Api, process: subprocess.Popen[bytes]) -> int:
-    story, reviewer = Story(time.monotonic()), Reviewer(api)
+    story, reviewer = Story(), Reviewer(api, CAMERAS)
     story.tell(f"two drawn cameras; fog comes at about {FOG_AT_S} s. Page: {api.url}/drift")
-    while time.monotonic() - story.begin_s < MOST_S:
+    labelled = 0
+    while story.now_s < MOST_S:
         time.sleep(2)
         if process.poll() is not None:
             story.tell("Footfall ended by itself; that should not be")
             return 1
         try:
-            request = follow(api, reviewer, story)
+            story.tell_drift(api)
+            drawn = reviewer.label_all()
+            if drawn:
+                labelled += drawn
+                story.tell(f"{drawn} frames were drawn and labelled, {labelled} in all")
+            started = [each for each in api.get("/api/v1/retrains") if each["state"] != "waiting"]
         except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
             if story.judged:
                 story.tell(f"no answer: {error}")
             continue
-        if request is not None:
-            return _end(api, story, request)
+        if started:
+            return _end(api, story, started[0])
     story.tell("no retraining was started in time")
     return 1
 

@@ -62,17 +62,19 @@ class Clip:
     detail: dict[str, Any]
 
 
-def starts_in_hour(slots: int, camera_id: str, hour_at: datetime) -> list[datetime]:
-    """When an hour's clips begin, in order: each at random in its own part of the hour.
+def starts_in_period(
+    slots: int, camera_id: str, begin_at: datetime, length: timedelta = timedelta(hours=1)
+) -> list[datetime]:
+    """When a period's clips begin, in order: each at random in its own part of the period.
 
-    The same camera and hour give the same times, so that a restart neither repeats nor shifts one.
+    The same camera and period give the same times, so that a restart neither repeats nor shifts one.
 
-    >>> starts_in_hour(0, "gate", datetime(2026, 3, 1))
+    >>> starts_in_period(0, "gate", datetime(2026, 3, 1))
     []
     """
-    rng = random.Random(f"clips/{camera_id}/{hour_at.isoformat()}")  # noqa: S311  no secret
-    part_s = 3600 / max(slots, 1)
-    return [hour_at + timedelta(seconds=(index + rng.random()) * part_s) for index in range(slots)]
+    rng = random.Random(f"clips/{camera_id}/{begin_at.isoformat()}")  # noqa: S311  no secret
+    part = length / max(slots, 1)
+    return [begin_at + (index + rng.random()) * part for index in range(slots)]
 
 
 class ClipRecorder:

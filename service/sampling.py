@@ -22,7 +22,7 @@ from footfall.domain import Population, Sample, Sampling
 from footfall.errors import StoreError
 from footfall.stores.runs import forget_examples, forget_pictures
 from footfall.vision.privacy import pixelate_heads
-from service.clips import AROUND_S, MEDIA_TYPE, ClipError, ClipRecorder, starts_in_hour
+from service.clips import AROUND_S, MEDIA_TYPE, ClipError, ClipRecorder, starts_in_period
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,6 +42,7 @@ _log = structlog.get_logger(__name__)
 BANDS: Final = 5
 """Bands of confidence that tracks are told apart by: 0.0-0.2 is "0"."""
 _HOUR: Final = timedelta(hours=1)
+_DAY: Final = timedelta(days=1)
 _LOST_S: Final = 3.0
 """Who was not seen for so long is gone: the same as for visits."""
 _LONGEST_S: Final = 600.0
@@ -64,31 +65,47 @@ _QUEUE: Final = 32
 _JPEG: Final = (cv2.IMWRITE_JPEG_QUALITY, 88)
 
 
-def slots_in_hour(quota: int, camera_id: str, hour_at: datetime) -> tuple[int, float]:
-    """How many of a day's quota fall to an hour, and the chance that it had been one more than the least possible.
+def period_of(at: datetime, length: timedelta = _HOUR) -> datetime:
+    """Return the begin of the period of the day, an hour or less, that a moment is in.
 
-    Systematic: the day's slots lie a 24th ÷ quota apart from a start that is the same for the whole day, so the quota
+    >>> period_of(datetime(2026, 3, 1, 9, 47, 31, tzinfo=UTC), timedelta(minutes=10)).isoformat()
+    '2026-03-01T09:40:00+00:00'
+    """
+    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight + (at - midnight) // length * length
+
+
+def slots_in_period(quota: int, camera_id: str, begin_at: datetime, length: timedelta = _HOUR) -> tuple[int, float]:
+    """How many of a day's quota fall to a period, and the chance that it had been one more than the least possible.
+
+    Systematic: the day's slots lie a day ÷ quota apart from a start that is the same for the whole day, so the quota
     holds exactly (Särndal, Swensson and Wretman 1992, 3.4).
 
-    Returns:
-        Slots, and the share beyond the whole part of quota ÷ 24.
+    Args:
+        length: divides a day.
 
-    >>> day = [slots_in_hour(40, "gate", datetime(2026, 3, 1, hour, tzinfo=UTC))[0] for hour in range(24)]
+    Returns:
+        Slots, and the share beyond the whole part of quota ÷ periods of a day.
+
+    >>> day = [slots_in_period(40, "gate", datetime(2026, 3, 1, hour, tzinfo=UTC))[0] for hour in range(24)]
     >>> sum(day), sorted(set(day))
     (40, [1, 2])
     """
-    start = random.Random(f"{camera_id}/{hour_at.date().isoformat()}/{quota}").random()  # noqa: S311  no secret
-    before, after = quota * hour_at.hour / 24, quota * (hour_at.hour + 1) / 24
-    return int(after + start) - int(before + start), quota / 24 - quota // 24
+    start = random.Random(f"{camera_id}/{begin_at.date().isoformat()}/{quota}").random()  # noqa: S311  no secret
+    periods = _DAY // length
+    number = (begin_at - begin_at.replace(hour=0, minute=0, second=0, microsecond=0)) // length
+    before, after = quota * number / periods, quota * (number + 1) / periods
+    return int(after + start) - int(before + start), quota / periods - quota // periods
 
 
-def chance(quota: int, population: int) -> float:
-    """Chance of one of `population` > 0 to be drawn in an hour, over what the day's start may be.
+def chance(quota: int, population: int, length: timedelta = _HOUR) -> float:
+    """Chance of one of `population` > 0 to be drawn in a period, over what the day's start may be.
 
     >>> chance(48, 4), chance(36, 1), chance(36, 3)
     (0.5, 1.0, 0.5)
     """
-    whole, part = quota // 24, quota / 24 - quota // 24
+    periods = _DAY // length
+    whole, part = quota // periods, quota / periods - quota // periods
     return (1 - part) * min(1.0, whole / population) + part * min(1.0, (whole + 1) / population)
 
 
@@ -105,7 +122,7 @@ class _Draft:
 
 @dataclass(slots=True)
 class _Reservoir:
-    """An hour's draw of one unit: every candidate has the same chance. Source: Vitter 1985, algorithm R."""
+    """A period's draw of one unit: every candidate has the same chance. Source: Vitter 1985, algorithm R."""
 
     slots: int
     populations: dict[str, int] = field(default_factory=dict)
@@ -164,7 +181,7 @@ class _DoneClip:
 class _CameraSampler:
     """One camera's draws; used by the analysis thread only."""
 
-    def __init__(self, camera_id: str, sampling: Sampling, model: str, rng: random.Random) -> None:
+    def __init__(self, camera_id: str, sampling: Sampling, model: str, rng: random.Random, period: timedelta) -> None:
         self.camera_id = camera_id
         self.sampling = sampling
         self.model = model
@@ -177,18 +194,23 @@ class _CameraSampler:
         self._clip_starts: list[datetime] = []
         self._clips: list[_Filmed] = []
         self._rng = rng
+        self._period = period
         self._people: dict[int, _Person] = {}
         self._recent: deque[tuple[float, NDArray[np.float32]]] = deque()
 
     def begin(self, hour_at: datetime) -> None:
-        """Start an hour's draws; who is followed goes on."""
+        """Start a period's draws; who is followed goes on."""
+
+        def slots(quota: int, whose: str = self.camera_id) -> int:
+            return slots_in_period(quota, whose, hour_at, self._period)[0]
+
         self.hour_at = hour_at
-        self.tracks = _Reservoir(slots_in_hour(self.sampling.tracks_per_day, self.camera_id, hour_at)[0])
-        self.frames = _Reservoir(slots_in_hour(self.sampling.frames_per_day, self.camera_id, hour_at)[0])
-        self.targeted = slots_in_hour(self.sampling.targeted_per_day, self.camera_id, hour_at)[0]
+        self.tracks = _Reservoir(slots(self.sampling.tracks_per_day))
+        self.frames = _Reservoir(slots(self.sampling.frames_per_day))
+        self.targeted = slots(self.sampling.targeted_per_day)
         self.doubtful = []
-        slots = slots_in_hour(self.sampling.clips_per_day, f"{self.camera_id}/clips", hour_at)[0]
-        self._clip_starts = starts_in_hour(slots, self.camera_id, hour_at)
+        clips = slots(self.sampling.clips_per_day, f"{self.camera_id}/clips")
+        self._clip_starts = starts_in_period(clips, self.camera_id, hour_at, self._period)
 
     def film(self, analysis: Analysis, lines: Sequence[Line]) -> list[_DoneClip]:
         """Take in the same frame for clips, before `observe`; returns those that are done."""
@@ -356,7 +378,7 @@ class TrainingFrame:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """What one hour of one camera gave."""
+    """What one period of one camera gave."""
 
     camera_id: str
     hour_at: datetime
@@ -370,10 +392,11 @@ class _Batch:
 class Sampler:
     """Draws samples of all cameras that allow it, and writes them on its own thread.
 
-    An hour's samples are written when the hour is over or the camera is stopped: only then are their chances known.
+    A period's samples are written when it is over or the camera is stopped: only then are their chances known.
 
     Args:
         model: gives the first digits of the sha256 of the detector that looks at a camera now.
+        period: an hour, or a part that divides it.
     """
 
     def __init__(
@@ -384,12 +407,14 @@ class Sampler:
         *,
         model: Callable[[str], str],
         rng: random.Random,
+        period: timedelta = _HOUR,
     ) -> None:
         self._store = store
         self._blobs = blobs
         self._metrics = metrics
         self._model = model
         self._rng = rng
+        self._period = period
         self._cameras: dict[str, _CameraSampler] = {}
         self._batches: queue.Queue[_Batch | _DoneClip | TrainingFrame | None] = queue.Queue(_QUEUE)
         self._wanted: Mapping[str, LabelBatch] = {}
@@ -427,8 +452,10 @@ class Sampler:
         if camera.sampling is None:
             return
         if sampler is None:
-            sampler = self._cameras[camera.id] = _CameraSampler(camera.id, camera.sampling, model, self._rng)
-        hour_at = analysis.frame.received_at.replace(minute=0, second=0, microsecond=0)
+            sampler = self._cameras[camera.id] = _CameraSampler(
+                camera.id, camera.sampling, model, self._rng, self._period
+            )
+        hour_at = period_of(analysis.frame.received_at, self._period)
         if sampler.hour_at != hour_at:
             self._hand_over(sampler)
             sampler.begin(hour_at)
@@ -524,11 +551,11 @@ class Sampler:
     def _is_enough(self, frame: TrainingFrame) -> bool:
         if frame.most_a_day is None:
             return False
-        midnight = frame.hour_at.replace(hour=0)
+        midnight = period_of(frame.hour_at, _DAY)
         return self._store.drawn(frame.camera_id, "frame", "targeted", since=midnight) >= frame.most_a_day
 
     def _write(self, batch: _Batch) -> None:
-        midnight = batch.hour_at.replace(hour=0)
+        midnight = period_of(batch.hour_at, _DAY)
         quotas: tuple[tuple[SampleUnit, _Reservoir, int], ...] = (
             ("track", batch.tracks, batch.sampling.tracks_per_day),
             ("frame", batch.frames, batch.sampling.frames_per_day),
@@ -538,11 +565,11 @@ class Sampler:
             if total == 0 or quota == 0:
                 continue
             if self._store.drawn(batch.camera_id, unit, "random", since=midnight) + len(drawn.drafts) > quota:
-                # After a restart within the hour; without its population it biases nothing.
+                # After a restart within the period; without its population it biases nothing.
                 self._metrics.samples_dropped.labels("quota").inc()
                 continue
             for draft in drawn.drafts:
-                self._keep(batch, draft, unit, "random", chance(quota, total))
+                self._keep(batch, draft, unit, "random", chance(quota, total, self._period))
             self._store.add_populations(
                 [
                     Population(batch.camera_id, batch.hour_at, unit, stratum, batch.model, count)
@@ -587,7 +614,7 @@ class Sampler:
 
     def _keep_clip(self, done: _DoneClip) -> None:
         clip = done.clip
-        midnight = clip.begin_at.replace(hour=0, minute=0, second=0, microsecond=0)
+        midnight = period_of(clip.begin_at, _DAY)
         if self._store.drawn(done.camera_id, "clip", "random", since=midnight) >= done.sampling.clips_per_day:
             self._metrics.samples_dropped.labels("quota").inc()
             return
@@ -597,7 +624,7 @@ class Sampler:
             camera_id=done.camera_id,
             unit="clip",
             queue="random",
-            hour_at=clip.begin_at.replace(minute=0, second=0, microsecond=0),
+            hour_at=period_of(clip.begin_at, self._period),
             stratum=clip.line,
             model=done.model,
             taken_at=clip.begin_at,

@@ -115,6 +115,7 @@ class Service:
             self.metrics,
             model=lambda camera_id: self.pipeline.detectors.of(camera_id).version.sha256[:12],
             rng=random.Random(),  # noqa: S311  a draw, no secret
+            period=timedelta(seconds=settings.samples_period_s),
         )
         self.views = ViewKeeper(blobs)
         self.keeper = SampleKeeper(

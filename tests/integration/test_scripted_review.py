@@ -21,7 +21,7 @@ from footfall.vision.models import EMBEDDED_FOLDER
 from monitoring.estimates import Window, sample_estimates
 from monitoring.evidence import read_evidence
 from monitoring.quality import audited_count_accuracy
-from service.clips import starts_in_hour
+from service.clips import starts_in_period
 from service.metrics import Metrics
 from service.sampling import Sampler
 
@@ -118,7 +118,7 @@ def test_the_count_audit_is_the_truth(name: str, footage: Path, detector: Detect
     leave = Sampling("audit", 0, 0, 0, clips_per_day=24, clip_s=screening.seconds)
     starts = {}
     for hour, each in enumerate(truth.lines):
-        (start,) = starts_in_hour(1, "street", MORNING + timedelta(hours=hour))
+        (start,) = starts_in_period(1, "street", MORNING + timedelta(hours=hour))
         camera = Camera("street", "film.mp4", lines=(each.line,), sampling=leave)
         screening.show(site.sampler, camera, start, every=1)
         starts[each.line.name] = start

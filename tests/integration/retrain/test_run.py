@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 from datetime import timedelta
@@ -18,7 +20,9 @@ from footfall.stores.registry import Registry
 from footfall.stores.retrains import RetrainStore
 from footfall.stores.runs import forget_examples, read_examples
 from footfall.vision.detector import load_detector, read_card, sha256_of
+from retrain.collect import picture_file
 from retrain.examples import differing
+from retrain.export import copy_with_threshold
 from retrain.frames import digest_of, read_manifest
 from retrain.gates import Bounds, Evidence, judge, verdict
 from retrain.predictions import CHALLENGER, CHAMPION, read_predictions, tally
@@ -43,7 +47,7 @@ LOOSE = {"FOOTFALL_RETRAIN_MAY_LOSE": "0.9", "FOOTFALL_PRECISION_TARGET": "0.1"}
 
 
 def arguments_of(site: Drifted) -> list[str]:
-    few = ["--steps", "3", "--drawn", "12", "--stress-frames", "1", "--device", "cpu", "--no-int8"]
+    few = ["--steps", "16", "--drawn", "12", "--stress-frames", "2", "--device", "cpu", "--no-int8"]
     return ["run", "--request", str(site.request()), *few]
 
 
@@ -273,6 +277,39 @@ def test_a_run_is_done_again_with_the_same_weights_and_not_without_its_pictures(
     promoted.blobs.put(sample.blob_key, content + b" ")
     assert "its picture is not the one that was trained on" in reproduce().stderr
     promoted.blobs.put(sample.blob_key, content)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_8_bits_that_lose_too_much_on_the_test_give_way_to_floats(promoted: Drifted, tmp_path: Path) -> None:
+    """A run that had chosen 8 bits by `val` goes on from there; on the test they find nobody."""
+    site = copy.copy(promoted)
+    site.folder = tmp_path / "site"
+    shutil.copytree(promoted.folder, site.folder)
+    for path in (*(folder_of(site) / f"{number:02}-{STAGES[number - 1]}.json" for number in (9, 10, 11)),):
+        path.unlink()
+    (folder_of(site) / "outcome.json").unlink()
+    pictures = folder_of(site) / "collect"
+    pictures.mkdir()  # where a run ends they are removed
+    for each in read_manifest(folder_of(site) / "split" / "manifest.json"):
+        if not each.is_drawn:
+            picture_file(pictures, each.id).write_bytes(promoted.blobs.get(each.picture))
+    exported = folder_of(site) / "export"
+    copy_with_threshold(exported / "floats", exported / "int8", 0.99)
+    shutil.copytree(exported / "int8", exported / "model", dirs_exist_ok=True)
+    path = folder_of(site) / "08-export.json"
+    path.write_text(json.dumps(artefact(site, "export") | {"artefact": "int8"}), encoding="utf-8")
+    _, out, err = run(site, **LOOSE)
+    assert "8 bits lose too much on the test; the artefact with floats goes on" in err
+    report = {gate["name"]: gate for gate in artefact(site, "gates")["gates"]}
+    assert report["G6"]["passed"] is None
+    assert report["G6"]["detail"].endswith(": too much is lost, and the artefact with floats is judged and goes on")
+    floats = read_card(exported / "floats")
+    judged = read_predictions(folder_of(site) / "evaluate" / "predictions.jsonl")
+    assert {each.found[CHALLENGER].threshold for each in judged} == {floats.threshold}  # all gates judged the floats
+    # Handed over are the floats; they do not beat the champion, which is this very model by now.
+    assert artefact(site, "promote")["sha256"] == floats.sha256
+    assert out.startswith("rejected: G1 new")
 
 
 @pytest.mark.timeout(300)

@@ -207,6 +207,31 @@ def test_precision_of_a_champion_below_target_is_the_bar() -> None:
     assert "bound 0.950 - 0.05" in spoiled.detail
 
 
+def test_a_camera_that_is_hard_for_both_says_nothing_against_the_challenger_and_lost_precision_does() -> None:
+    """Three cameras of twenty frames each, one hour: on one of them every second find of both is wrong."""
+    truth = np.array([[100 * n, 10, 100 * n + 40, 110] for n in range(4)], np.float32)
+
+    def judged(false: int) -> list[Judged]:
+        found = {CHAMPION: [0, 1, 4], CHALLENGER: [false, 1 + false, 4 + false]}
+        return [
+            Judged(
+                f"{camera}{number}",
+                f"c{camera}",
+                NOON + timedelta(hours=number),
+                True,
+                truth,
+                {model: finds(truth, np.ones(4, bool), wrong[camera]) for model, wrong in found.items()},
+            )
+            for camera in range(3)
+            for number in range(3)
+        ]
+
+    assert gate(judge(Evidence(judged(0)), Bounds()), "G2").passed is True  # by Wilson alone it would be refused
+    lost = gate(judge(Evidence(judged(1)), Bounds()), "G2")
+    assert (lost.passed, lost.bound) == (False, -0.05)
+    assert "precision 0.706 -> 0.600, 95 % sure of -0.1" in lost.detail
+
+
 def gate(gates: tuple[Gate, ...], name: str) -> Gate:
     return next(each for each in gates if each.name == name)
 
@@ -224,6 +249,7 @@ def gate(gates: tuple[Gate, ...], name: str) -> Gate:
         pytest.param(gate_export((0.90, 0.89), Bounds()), True, -0.01, id="8 bits lose a point"),
         pytest.param(gate_export((0.90, 0.885), Bounds()), False, -0.015, id="8 bits lose more"),
         pytest.param(gate_export(None, Bounds()), None, None, id="floats"),
+        pytest.param(gate_export((0.90, 0.885), Bounds(), fell_back=True), None, -0.015, id="8 bits lost more, left"),
         pytest.param(
             gate_counts([CountedClip("a", "door", (3, 2), (3, 1), (2, 2))]), True, 0.0, id="another one missed"
         ),

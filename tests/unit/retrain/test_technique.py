@@ -42,6 +42,13 @@ def test_the_numbers_are_told_and_somebody_may_choose_otherwise() -> None:
         choose(situation(), forced="distil")
 
 
+def test_few_frames_are_learned_in_small_batches_and_many_at_a_low_rate() -> None:
+    few, many = choose(situation(auc=0.95)), choose(situation(new=5000))
+    assert (few.batch, few.steps) == (8, 12 * 400 / 0.5 / 8)
+    assert (many.batch, many.steps) == (16, 12 * 5000 / 0.5 / 16)
+    assert few.learning_rate > many.learning_rate
+
+
 def test_new_pictures_are_told_from_old_ones_only_if_they_differ() -> None:
     rng = np.random.default_rng(1)
     groups = [f"g{n // 10}" for n in range(100)]

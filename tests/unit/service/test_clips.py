@@ -15,7 +15,7 @@ import pytest
 
 from footfall.domain import Crossing, Detections, Frame, Line, Tracks
 from footfall.vision.analysis import Analysis
-from service.clips import Clip, ClipError, ClipRecorder, starts_in_hour
+from service.clips import Clip, ClipError, ClipRecorder, starts_in_period
 
 NINE = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 DOOR = Line("door", (0.5, 0.0), (0.5, 1.0))
@@ -72,12 +72,12 @@ def detail_of(part: Any) -> float:
 
 def test_an_hours_clips_begin_anywhere_and_at_the_same_times_after_a_restart() -> None:
     hours = [NINE + timedelta(hours=hour) for hour in range(400)]
-    starts = [start - hour for hour in hours for start in starts_in_hour(2, "gate", hour)]
+    starts = [start - hour for hour in hours for start in starts_in_period(2, "gate", hour)]
     shares = np.array([start / timedelta(hours=1) for start in starts])
     assert np.histogram(shares, bins=10, range=(0, 1))[0] == pytest.approx([80] * 10, abs=30)
     assert (shares[0::2] < 0.5).all()
     assert (shares[1::2] >= 0.5).all()
-    assert starts_in_hour(3, "gate", NINE) == starts_in_hour(3, "gate", NINE) != starts_in_hour(3, "hall", NINE)
+    assert starts_in_period(3, "gate", NINE) == starts_in_period(3, "gate", NINE) != starts_in_period(3, "hall", NINE)
 
 
 def test_a_clip_shows_its_time_and_not_more() -> None:

@@ -21,9 +21,9 @@ from footfall.stores.blobs import BlobStore
 from footfall.stores.database import Database
 from footfall.stores.samples import SampleStore
 from footfall.vision.analysis import Analysis
-from service.clips import starts_in_hour
+from service.clips import starts_in_period
 from service.metrics import Metrics
-from service.sampling import LabelBatch, SampleKeeper, Sampler, chance, slots_in_hour
+from service.sampling import LabelBatch, SampleKeeper, Sampler, chance, slots_in_period
 
 NINE = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -92,9 +92,43 @@ def walk_by(sampler: Sampler, people: int, *, camera: Camera = GATE, score: floa
 @pytest.mark.parametrize("quota", [0, 1, 4, 23, 24, 40, 100])
 def test_a_days_slots_are_its_quota(quota: int) -> None:
     for number in range(20):
-        day = [slots_in_hour(quota, f"cam{number}", NINE.replace(hour=hour))[0] for hour in range(24)]
+        day = [slots_in_period(quota, f"cam{number}", NINE.replace(hour=hour))[0] for hour in range(24)]
         assert sum(day) == quota
         assert max(day) - min(day) <= 1
+
+
+@pytest.mark.parametrize(("quota", "seconds"), [(100, 600), (7, 60), (8640, 20)])
+def test_a_days_slots_are_its_quota_by_shorter_periods_too(quota: int, seconds: int) -> None:
+    length, midnight = timedelta(seconds=seconds), NINE.replace(hour=0)
+    day = [slots_in_period(quota, "gate", midnight + number * length, length)[0] for number in range(DAY // length)]
+    assert sum(day) == quota
+    assert max(day) - min(day) <= 1
+
+
+def test_a_shorter_period_is_drawn_from_and_written_by_itself(kept: Kept) -> None:
+    """Six an hour are one in ten minutes: what the first ten gave is there when the next ones begin."""
+    leave = dataclasses.replace(LEAVE, tracks_per_day=0, frames_per_day=144, targeted_per_day=0)
+    camera = dataclasses.replace(GATE, sampling=leave)
+    sampler = Sampler(
+        kept.store,
+        kept.blobs,
+        kept.metrics,
+        model=lambda _: "0123456789ab",
+        rng=random.Random(1),
+        period=timedelta(minutes=10),
+    )
+    sampler.start()
+    for at_s in (0.0, 1.0, 2.0, 3.0, 600.0, 601.0):
+        sampler.observe(camera, analysed(at_s, {}))
+    until_s = time.monotonic() + 10
+    while not kept.samples() and time.monotonic() < until_s:
+        time.sleep(0.01)
+    assert [(each.hour_at, each.probability) for each in kept.samples()] == [(NINE, 0.25)]
+    assert sampler.stop(20)
+    drawn = {each.hour_at: each.probability for each in kept.samples()}
+    assert drawn == {NINE: 0.25, NINE + timedelta(minutes=10): 0.5}
+    populations = kept.store.populations("frame", since=NINE, until=NINE + DAY)
+    assert {each.hour_at: each.count for each in populations} == {NINE: 4, NINE + timedelta(minutes=10): 2}
 
 
 def test_people_are_drawn_as_often_as_their_chance_says(kept: Kept) -> None:
@@ -185,7 +219,7 @@ def test_who_was_followed_when_the_camera_was_lost_is_neither_drawn_nor_counted(
 def test_a_restart_in_the_hour_does_not_break_the_quota(kept: Kept) -> None:
     leave = dataclasses.replace(LEAVE, tracks_per_day=2, frames_per_day=0, targeted_per_day=0)
     camera = dataclasses.replace(GATE, sampling=leave)
-    hour = next(h for h in range(24) if slots_in_hour(2, "gate", NINE.replace(hour=h))[0])
+    hour = next(h for h in range(24) if slots_in_period(2, "gate", NINE.replace(hour=h))[0])
     for start in range(4):
         sampler = kept.sampler(start)
         sampler.start()
@@ -270,7 +304,7 @@ def test_clips_begin_at_their_times_and_carry_the_chance_of_each_moment_at_a_lin
     watch(sampler, FILMED, 0, 3600 + 90)
     assert sampler.stop(30)
     clips = kept.samples(unit="clip")
-    starts = starts_in_hour(2, "gate", NINE)
+    starts = starts_in_period(2, "gate", NINE)
     assert [abs(clip.taken_at - start) < timedelta(seconds=2) for clip, start in zip(clips, starts, strict=True)]
     assert {clip.stratum for clip in clips} <= {"door", "aisle"}
     for clip in clips:
@@ -285,7 +319,7 @@ def test_clips_begin_at_their_times_and_carry_the_chance_of_each_moment_at_a_lin
 def test_there_is_no_clip_of_what_was_not_watched_whole(kept: Kept, what: str) -> None:
     sampler = kept.sampler()
     sampler.start()
-    start_s = (starts_in_hour(2, "gate", NINE)[0] - NINE).total_seconds()
+    start_s = (starts_in_period(2, "gate", NINE)[0] - NINE).total_seconds()
     camera = dataclasses.replace(FILMED, lines=()) if what == "without lines" else FILMED
     begin_s = start_s + 5 if what == "not watched when it began" else start_s - 5
     watch(sampler, camera, begin_s, start_s + 30)
@@ -302,7 +336,7 @@ def test_there_is_no_clip_of_what_was_not_watched_whole(kept: Kept, what: str) -
 def test_a_gap_cuts_a_clip_and_is_told(kept: Kept) -> None:
     sampler = kept.sampler()
     sampler.start()
-    start_s = (starts_in_hour(2, "gate", NINE)[0] - NINE).total_seconds()
+    start_s = (starts_in_period(2, "gate", NINE)[0] - NINE).total_seconds()
     watch(sampler, FILMED, start_s - 5, start_s + 30)
     watch(sampler, FILMED, start_s + 40, start_s + 120)
     assert sampler.stop(30)
