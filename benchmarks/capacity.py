@@ -245,6 +245,22 @@ def counted(url: str, camera: str, since: datetime, until: datetime) -> list[dic
     return [each for each in events if "line" in each and since <= datetime.fromisoformat(each["at"]) < until]
 
 
+def cameras_of(server: Any, names: Sequence[str], films: Sequence[FilmedTruth]) -> list[dict[str, Any]]:  # noqa: ANN401
+    """Cameras of a site file, each with the lines of its film."""
+    return [
+        {
+            "id": name,
+            "url": server.url(f"/{name}"),
+            "target_fps": TARGET_FPS,
+            "lines": [
+                {"name": each.line.name, "start": list(each.line.start), "end": list(each.line.end)}
+                for each in film.lines or ()
+            ],
+        }
+        for name, film in zip(names, films, strict=True)
+    ]
+
+
 def wait_until_live(url: str, number: int) -> float:
     """Wait until a frame of every camera was analysed; returns when, monotonic; infinite if not within a minute."""
     deadline_s = time.monotonic() + 60
@@ -272,18 +288,7 @@ def measure(
     chosen = [films[index % len(films)] for index in range(number)]
     names = [f"camera-{index}" for index in range(number)]
     with rtsp_server()([(f"/{name}", film.video, FPS) for name, film in zip(names, chosen, strict=True)]) as server:
-        cameras = [
-            {
-                "id": name,
-                "url": server.url(f"/{name}"),
-                "target_fps": TARGET_FPS,
-                "lines": [
-                    {"name": each.line.name, "start": list(each.line.start), "end": list(each.line.end)}
-                    for each in film.lines or ()
-                ],
-            }
-            for name, film in zip(names, chosen, strict=True)
-        ]
+        cameras = cameras_of(server, names, chosen)
         launched_s = time.monotonic()
         with running(scratch, cameras, model, FOOTFALL_INPUT_SIZE=str(input_size)) as (pid, url):
             live_s = wait_until_live(url, number) - launched_s

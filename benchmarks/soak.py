@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
-from capacity import FPS, MIXES, TARGET_FPS, make_film, rtsp_server, wait_until_live
+from capacity import FPS, MIXES, cameras_of, make_film, rtsp_server, wait_until_live
 from serving import MB, counters, running
 
 from footfall.vision.models import EMBEDDED_FOLDER
@@ -78,18 +78,7 @@ def main() -> int:
         names = [f"camera-{index}" for index in range(options.cameras)]
         samples: list[Sample] = []
         with rtsp_server()([(f"/{name}", film.video, FPS) for name, film in zip(names, chosen, strict=True)]) as server:
-            cameras = [
-                {
-                    "id": name,
-                    "url": server.url(f"/{name}"),
-                    "target_fps": TARGET_FPS,
-                    "lines": [
-                        {"name": each.line.name, "start": list(each.line.start), "end": list(each.line.end)}
-                        for each in film.lines or ()
-                    ],
-                }
-                for name, film in zip(names, chosen, strict=True)
-            ]
+            cameras = cameras_of(server, names, chosen)
             settings = {"FOOTFALL_INPUT_SIZE": str(options.input_size)}
             with running(scratch, cameras, str(EMBEDDED_FOLDER), **settings) as (pid, url):
                 wait_until_live(url, options.cameras)

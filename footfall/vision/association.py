@@ -32,7 +32,7 @@ class Association:
 
     Source: ByteTrack (ECCV 2022) with a Kalman filter of constant speed for each corner of a box, on true timestamps,
     as Roboflow's `trackers` 2.6 has it: the same matches (tests/unit/footfall/vision/test_association.py). Differs: all
-    people are one set of arrays, a tenth of the cost; boxes are grown before their overlap is taken (C-BIoU, WACV
+    people are one set of arrays, a fifth of the cost; boxes are grown before their overlap is taken (C-BIoU, WACV
     2023); clothes weigh against the overlap.
 
     The four sides of a box are filtered alike and apart from each other, so that one 2x2 covariance does for them.

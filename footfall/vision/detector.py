@@ -473,16 +473,23 @@ class _OnnxRuntimeNetwork:
         ):
             return self._session
         try:
-            free = [
-                (name, value)
-                for name, value in zip(self._dimensions, (1, 3, *size), strict=True)
-                if isinstance(name, str)
-            ]
-            # Two sides of one name can only be a square.
-            is_clear = free and len({name for name, _ in free}) == len(free)
-            return self._of_shape.setdefault(size, self._load(dict(free)) if is_clear else self._session)
+            self._of_shape[size] = self._load_for(size)
         finally:
             self._loading.release()
+        return self._of_shape[size]
+
+    def _load_for(self, size: tuple[int, ...]) -> Any:  # noqa: ANN401  see above
+        """A session of one shape; the one for all where the model cannot have it."""
+        free = [
+            (name, side) for name, side in zip(self._dimensions, (1, 3, *size), strict=True) if isinstance(name, str)
+        ]
+        # Two sides of one name can only be a square.
+        if not free or len(dict(free)) < len(free):
+            return self._session
+        try:
+            return self._load(dict(free))
+        except Exception:  # noqa: BLE001  it runs as it is: no reason to find nobody
+            return self._session
 
 
 def _providers(onnxruntime: Any) -> list[str]:  # noqa: ANN401  the module itself
