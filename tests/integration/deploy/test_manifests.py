@@ -41,8 +41,8 @@ def rendered(place: str) -> list[dict[str, Any]]:
     version = json.loads(about.stdout)["clientVersion"]
     if (int(version["major"]), int(re.sub(r"\D.*", "", version["minor"]))) < OLDEST:
         pytest.skip(
-            f"kubectl {version['gitVersion']} builds with kustomize 2.0, which knows neither `labels` nor `components`; "
-            "Debian 12 has such a one, these files were made with 1.32"
+            f"kubectl {version['gitVersion']} builds with kustomize 2.0, as Debian 12 does, and knows neither "
+            "`labels` nor `components`; these files were made with 1.32"
         )
     done = subprocess.run([kubectl, "kustomize", str(K8S / place)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
