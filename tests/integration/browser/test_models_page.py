@@ -177,6 +177,8 @@ def test_the_retraining_that_runs_shows_how_far_it_is_and_when_its_news_are_old(
     store.note_progress(request.id, told)
     expect(now).to_contain_text("stage 7 of 11, train: step 15 of 20 · loss 1.250 · about 4 min left")
     expect(now.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "55")
+    now.scroll_into_view_if_needed()
+    shoot(page, "models-retraining")
     store.note_progress(request.id, dataclasses.replace(told, at=datetime.now(UTC) - timedelta(minutes=20)))
     expect(now.get_by_role("alert")).to_contain_text("it may be gone")
     expect(now).not_to_contain_text("left")
