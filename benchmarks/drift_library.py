@@ -33,10 +33,11 @@ from scipy.signal import lfilter
 
 from footfall.domain import Detections, Frame
 from footfall.simulation import Degradation, parse_simulation_url
+from footfall.vision.boxes import pairwise_iou
 from footfall.vision.degradation import Degrader, turned_boxes
 from footfall.vision.degradation.degrader import EFFECTS
 from footfall.vision.degradation.scene import Moved
-from footfall.vision.detector import load_detector, pairwise_iou, read_card
+from footfall.vision.detector import load_detector, read_card
 from footfall.vision.footage import Footage
 from footfall.vision.models import EMBEDDED_FOLDER
 from footfall.vision.simulator import Simulator

@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from footfall.domain import Detections, ModelVersion
 from footfall.errors import ModelError
-from footfall.vision.boxes import pairwise_iou as pairwise_iou  # noqa: PLC0414  said to be had here too
 from footfall.vision.pixels import scaled
 
 if TYPE_CHECKING:
