@@ -39,7 +39,6 @@ from retrain.material import EVALUATION_SEEDS
 
 DRIFT_AT = datetime(2026, 3, 10, tzinfo=UTC)
 REQUEST = "be" * 16
-SEVERITY = 3
 PIECES = 20
 """Stretches that a film is cut into; the last quarter of each stretch is left out, so that none touches the next."""
 
@@ -82,10 +81,10 @@ class Site:
         self.samples.add_label(SampleLabel(identity, "truth", at, "reviewer", {"boxes": inside.round(1).tolist()}))
 
 
-def from_film(site: Site, folder: Path, wrong: str, *, every: int) -> None:
+def from_film(site: Site, folder: Path, wrong: str, *, severity: int, every: int) -> None:
     """Each stretch of the film is an hour of old and an hour of new; which ones judge is decided here, by time."""
     truth = read_sequence(folder)
-    degrader = Degrader((Degradation(wrong, SEVERITY),), seed=1, fps=truth.fps)
+    degrader = Degrader((Degradation(wrong, severity),), seed=1, fps=truth.fps)
     pieces = {}
     with Footage(truth.video) as film:
         for frame in film.frames():
@@ -104,13 +103,13 @@ def from_film(site: Site, folder: Path, wrong: str, *, every: int) -> None:
     site.database.set_setting("retrain_split/site", json.dumps({"pieces": pieces}))
 
 
-def drawn(site: Site, wrong: str, *, cameras: int, frames: int) -> None:
+def drawn(site: Site, wrong: str, *, severity: int, cameras: int, frames: int) -> None:
     for camera in range(cameras):
         scene = ("mall", "corridor", "plaza")[camera % 3]
         seed = EVALUATION_SEEDS[60_000 + camera]
         for is_new in (False, True):
             url = f"sim:{scene}?people=10&seed={seed}&fps=0.4&size=640x360&start=20"
-            url += f"&{wrong}={SEVERITY}" if is_new else ""
+            url += f"&{wrong}={severity}" if is_new else ""
             begin = DRIFT_AT if is_new else DRIFT_AT - timedelta(days=9)
             shown = itertools.islice(Simulator(parse_simulation_url(url)).frames(), frames)
             for number, each in enumerate(shown):
@@ -123,6 +122,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="to be retrained; the embedded one without it")
     parser.add_argument("--film", type=Path, help="sequence folder; drawn cameras without it")
     parser.add_argument("--wrong", default="fog", choices=["fog", "dark", "noise", "bitrate"])
+    parser.add_argument("--severity", type=int, default=3, choices=range(1, 6))
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--input-size", type=int, default=320)
     parser.add_argument("--technique", default="full")
@@ -134,9 +134,9 @@ def main() -> None:
         folder = Path(scratch)
         site = Site(folder)
         if given.film:
-            from_film(site, given.film, given.wrong, every=given.every)
+            from_film(site, given.film, given.wrong, severity=given.severity, every=given.every)
         else:
-            drawn(site, given.wrong, cameras=given.cameras, frames=24)
+            drawn(site, given.wrong, severity=given.severity, cameras=given.cameras, frames=24)
         request = {"id": REQUEST, "site": "site", "cause": given.wrong, "since": DRIFT_AT.isoformat()}
         (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
         environment = {

@@ -7,18 +7,17 @@ cannot.
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import structlog
 
 from footfall import __version__
 from footfall.errors import ModelError, PromotionError, StoreError
 from footfall.vision.models import EMBEDDED, EMBEDDED_FOLDER, embedded_model, resolve_model
 from service.pipeline import Detectors
+from service.smoke import check_detector
 
 if TYPE_CHECKING:
     import threading
@@ -33,51 +32,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _ACTOR: Final = "footfall"
-_CHECK_PX: Final = (360, 640)
-_MOST_ON_NOTHING: Final = 10
-"""A detector surely finds nobody on a grey picture; a few finds are a bad model, this many a broken one."""
 _TIMES_SLOWER: Final = 3.0
-_TRIES: Final = 3
-
-
-def check_detector(detector: Detector, *, slowest_s: float) -> float:
-    """Try a detector on pictures of nothing and of noise, before any camera depends on it.
-
-    Shape and finiteness of its output were checked when it was loaded.
-
-    Args:
-        slowest_s: longest time that one picture may take.
-
-    Returns:
-        Seconds for one picture, at best.
-
-    Raises:
-        ModelError: it fails, finds a crowd where nobody is, or is too slow.
-    """
-    name = detector.version.name
-    blank = np.full((*_CHECK_PX, 3), 114, np.uint8)
-    noise = np.random.default_rng(0).integers(0, 256, (*_CHECK_PX, 3), np.uint8)
-    try:
-        on_blank, _ = detector.detect([blank, noise])
-        took_s = min(_seconds(detector, noise) for _ in range(_TRIES))
-    except Exception as error:  # noqa: BLE001  runtimes raise what they like
-        raise ModelError(
-            f"model {name!r}: fails on a picture ({type(error).__name__}: {str(error)[:160]}); it is refused"
-        ) from None
-    sure = int((on_blank.scores >= on_blank.threshold).sum())
-    if sure > _MOST_ON_NOTHING:
-        raise ModelError(f"model {name!r}: finds {sure} people on an empty grey picture; it is refused")
-    if took_s > slowest_s:
-        raise ModelError(
-            f"model {name!r}: takes {took_s:.2f} s for one picture, at most {slowest_s:.2f} s are of use; it is refused"
-        )
-    return took_s
-
-
-def _seconds(detector: Detector, picture: np.ndarray) -> float:
-    begin_s = time.monotonic()
-    detector.detect([picture])
-    return time.monotonic() - begin_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +58,8 @@ class Rollout:
     Args:
         pinned: the setting `FOOTFALL_MODEL`; with it the registry is looked at and not followed.
         load: makes a detector of a model folder.
+        smoke: tries a model folder out where it harms nobody, given its name; raises ModelError. What passed once is
+            not tried again, and neither is the embedded model.
         slowest_s: see `check_detector`; a model up to three times slower than the first is fine in any case.
     """
 
@@ -114,6 +71,7 @@ class Rollout:
         models_dir: Path,
         pinned: str | None,
         load: Callable[[Path], Detector],
+        smoke: Callable[[Path, str], None],
         slowest_s: float,
     ) -> None:
         self._registry = registry
@@ -121,6 +79,8 @@ class Rollout:
         self._models_dir = models_dir
         self._pinned = pinned
         self._load = load
+        self._smoke = smoke
+        self._passed: set[str] = set()  # digests, so bytes are what passed
         self._slowest_s = slowest_s
         self._detectors: Detectors | None = None
         self._seen = -1  # number of the change that was dealt with
@@ -231,6 +191,9 @@ class Rollout:
     def _checked(self, sha256: str) -> Detector:
         model = self._registry.model(sha256)
         folder = self._registry.fetch(model, self._models_dir, also=(EMBEDDED_FOLDER,))
+        if folder != EMBEDDED_FOLDER and sha256 not in self._passed:
+            self._smoke(folder, model.name)
+            self._passed.add(sha256)
         try:
             detector = self._load(folder)
             # Without any other a slow one is better than none.

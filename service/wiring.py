@@ -42,6 +42,7 @@ from service.rollout import Rollout
 from service.sampling import LabelBatch, SampleKeeper, Sampler
 from service.scheduler import Scheduler
 from service.shadow import Shadow
+from service.smoke import try_apart
 from service.views import ViewKeeper
 
 if TYPE_CHECKING:
@@ -105,6 +106,9 @@ class Service:
                 threads=workers,
                 input_size=settings.input_size,
                 callers=workers,
+            ),
+            smoke=lambda folder, name: try_apart(
+                folder, name=name, runtime=settings.runtime, input_size=settings.input_size
             ),
             slowest_s=settings.max_frame_age_s,
         )

@@ -120,6 +120,51 @@ def write_broken_model(folder: Path) -> Path:
     return folder
 
 
+def write_endless_model(folder: Path) -> Path:
+    """Write such a model that counts for ever before it answers: it loads, and never ends."""
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["goes_on"], ["still"]), helper.make_node("Add", ["at", "one_more"], ["next"])],
+        "for ever",
+        [
+            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
+            helper.make_tensor_value_info("goes_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("at", TensorProto.FLOAT, []),
+        ],
+        [
+            helper.make_tensor_value_info("still", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("next", TensorProto.FLOAT, []),
+        ],
+        [helper.make_tensor("one_more", TensorProto.FLOAT, [], [1.0])],
+    )
+    loop = helper.make_node("Loop", ["", "yes", "zero"], ["counted"], body=body)
+    return _write_with(folder, loop, yes=np.array(True))
+
+
+def write_greedy_model(folder: Path, *, megabytes: int) -> Path:
+    """Write such a model that fills so much memory before it answers."""
+    one = helper.make_tensor("value", TensorProto.FLOAT, [1], [1.0])
+    fill = helper.make_node("ConstantOfShape", ["many"], ["counted"], value=one)
+    return _write_with(folder, fill, many=np.array([megabytes * 250_000], np.int64))
+
+
+def _write_with(folder: Path, node: onnx.NodeProto, **constants: NDArray[np.generic]) -> Path:
+    """Write the figure model with a node whose output `counted` goes into its answer."""
+    write_figure_model(folder)
+    model = onnx.load(folder / MODEL_FILE)
+    for name, value in constants.items():
+        model.graph.initializer.append(onnx.numpy_helper.from_array(value, name))
+    last = model.graph.node[-1]
+    last.output[0] = "answer"
+    model.graph.node.append(node)
+    model.graph.node.append(helper.make_node("ReduceMin", ["counted"], ["least"], keepdims=0))
+    model.graph.node.append(helper.make_node("Mul", ["least", "zero"], ["none"]))
+    model.graph.node.append(helper.make_node("Add", ["answer", "none"], ["output0"]))
+    onnx.save(model, folder / MODEL_FILE)
+    card = read_card(folder).model_copy(update={"sha256": sha256_of(folder / MODEL_FILE)})
+    (folder / CARD_FILE).write_text(card.model_dump_json(), encoding="utf-8")
+    return folder
+
+
 def figure_network(*, rows: int = 5) -> onnx.ModelProto:
     """The network: input `images` (N, 3, H, W) → (N, rows, cells); needs films of 640 x 352 seen at 640."""
     weights = np.zeros((1, 3, 1, 1), dtype=np.float32)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.figures import write_broken_model, write_figure_model
+from support.figures import write_broken_model, write_endless_model, write_figure_model
 from support.registered import make_registry
 
 from footfall.domain import Detections, ModelVersion, RegisteredModel
@@ -22,7 +22,8 @@ from footfall.vision.detector import CARD_FILE, MODEL_FILE, ModelCard, load_dete
 from footfall.vision.models import EMBEDDED_FOLDER
 from service.metrics import Metrics
 from service.pipeline import Detectors
-from service.rollout import Rollout, check_detector
+from service.rollout import Rollout
+from service.smoke import check_detector, try_apart
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BY: dict[str, Any] = {"actor": "ana", "why": "asked", "at": NOON}
@@ -54,7 +55,7 @@ class Site:
             self.loads.append(folder.name)
             return load_detector(folder, threads=1, input_size=320)
 
-        about: dict[str, Any] = {"load": load, "slowest_s": 5.0, **settings}
+        about: dict[str, Any] = {"load": load, "smoke": lambda *_: None, "slowest_s": 5.0, **settings}
         return Rollout(self.registry, self.metrics, models_dir=self.folder / "models", pinned=pinned, **about)
 
     def add(self, name: str, *, is_broken: bool = False) -> RegisteredModel:
@@ -163,6 +164,33 @@ def test_a_model_of_nan_is_refused_once_and_the_old_one_goes_on(site: Site) -> N
     site.registry.promote(broken.sha256, **BY)
     again.turn(site.pipe)  # type: ignore[arg-type]
     assert site.loads.count(broken.sha256) == 2
+
+
+def test_a_model_that_never_answers_leaves_the_old_one_running_and_what_passed_is_not_tried_again(site: Site) -> None:
+    tried: list[str] = []
+
+    def smoke(folder: Path, name: str) -> None:
+        tried.append(name)
+        try_apart(folder, name=name, runtime="onnxruntime", input_size=320, cpu_s=4.0)
+
+    rollout = site.rollout(smoke=smoke)
+    before = rollout.first()
+    assert tried == []  # the embedded one is part of what was installed
+    endless = site.registry.add(
+        write_endless_model(site.folder / "made" / "endless"), origin="retrained", by="retrain", at=NOON
+    )
+    site.registry.promote(endless.sha256, **BY)
+    rollout.turn(site.pipe)  # type: ignore[arg-type]
+    assert site.pipe.used[-1].champion is before.champion
+    assert "4 s of a core, in a process of its own; it is refused" in site.registry.model(endless.sha256).refusal
+    assert endless.sha256 not in site.loads  # never in this process
+    assert site.metric("footfall_model_swaps_total", outcome="refused") == 1
+    night = site.add("night")
+    for model in (night.sha256, EMBEDDED, night.sha256):
+        site.registry.promote(model, **BY)
+        rollout.turn(site.pipe)  # type: ignore[arg-type]
+        assert rollout.status.champion == model
+    assert tried == ["endless", "night"]
 
 
 def test_a_broken_challenger_harms_no_canary(site: Site) -> None:
