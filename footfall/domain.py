@@ -734,6 +734,8 @@ class RetrainProgress:
         what: for people, one line.
         share: of the stage, in [0, 1]; None where it does not tell.
         step, steps: of training, done and in all; loss: mean since the last report; None outside training.
+        losses: parts of the loss by name; empty outside training.
+        epoch, epochs: how often each new picture was learned from, so far and in all, on the average; None outside.
         planned_s: of the whole run; None before it has a plan.
         left_s: until its end; None before it has a plan.
         done: share of the planned time that lies behind, in [0, 1]; None before it has a plan.
@@ -751,6 +753,9 @@ class RetrainProgress:
     planned_s: float | None = None
     left_s: float | None = None
     done: float | None = None
+    losses: Mapping[str, float] = field(default_factory=dict)
+    epoch: float | None = None
+    epochs: float | None = None
 
     def is_stale(self, now: datetime) -> bool:
         """Whether nothing was told for so long that the run may be gone."""

@@ -627,13 +627,19 @@ def retraining() -> dashboard.Dashboard:
             span=HALF,
             about="`rejected` is a good end: a worse model is not in use.",
         ),
+        rows("Gates that rejected the newest", "max by (site, gate) (footfall_retrain_rejected) == 1", span=HALF),
         graph(
             "Done, of the planned time",
             target("max by (site) (footfall_retrain_done_ratio)", "{{site}}"),
             unit="percentunit",
             about=absent,
         ).max(1),
-        graph("Loss", target("max by (site) (footfall_retrain_loss)", "{{site}}"), about="During training only."),
+        graph(
+            "Loss",
+            target("max by (site) (footfall_retrain_loss)", "{{site}}"),
+            target("max by (site, part) (footfall_retrain_loss_part)", "{{site}}, {{part}}"),
+            about="During training only: all of it, and its parts (overlap of boxes, who is a person, edges).",
+        ),
         graph(
             "Steps of training",
             target("max by (site) (footfall_retrain_steps)", "{{site}}"),

@@ -63,7 +63,7 @@ class Dispatcher:
                 self._step(request, self._launcher, now)
         self._metrics.show_retrains(self._store.counts())
         running = [(each, self._store.progress(each.id)) for each in self._store.running()]
-        self._metrics.show_running(running, self._store.last_ends())
+        self._metrics.show_running(running, self._store.last_ends(), self._store.rejections())
 
     def _step(self, request: RetrainRequest, launcher: Launcher, now: datetime) -> None:
         if request.state == "waiting":

@@ -138,6 +138,9 @@ RETRAIN_METRICS: Final = {
     "footfall_retrain_steps": "Steps of training that are done.",
     "footfall_retrain_wanted_steps": "Steps of training in all.",
     "footfall_retrain_loss": "Mean loss of training since the report before.",
+    "footfall_retrain_loss_part": "What that loss is made of, as Ultralytics weighs it: `box`, `cls`, `dfl`.",
+    "footfall_retrain_epochs": "How often each new picture was learned from, on the average.",
+    "footfall_retrain_rejected": "1 for each gate that the newest retraining of the site was rejected by.",
     "footfall_retrain_outcome_timestamp_seconds": "When a retraining of the site last ended so (`outcome`); Unix time.",
 }
 """Name → meaning of every metric that is made from requests and the progress of the one that runs."""
@@ -149,9 +152,15 @@ class _Retrains:
     def __init__(self) -> None:
         self.running: Sequence[tuple[RetrainRequest, RetrainProgress | None]] = ()
         self.ends: Mapping[tuple[str, RetrainOutcome], datetime] = {}
+        self.rejections: Mapping[str, Sequence[str]] = {}
 
     def collect(self) -> Iterator[Metric]:
-        labels = {"stage": ["stage"], "outcome_timestamp_seconds": ["outcome"]}
+        labels = {
+            "stage": ["stage"],
+            "loss_part": ["part"],
+            "rejected": ["gate"],
+            "outcome_timestamp_seconds": ["outcome"],
+        }
         families = {
             name.removeprefix("footfall_retrain_"): GaugeMetricFamily(
                 name, about, labels=["site", *labels.get(name.removeprefix("footfall_retrain_"), [])]
@@ -175,13 +184,19 @@ class _Retrains:
                     "steps": told.step,
                     "wanted_steps": told.steps,
                     "loss": told.loss,
+                    "epochs": told.epoch,
                 }
+                for part, value in told.losses.items():
+                    families["loss_part"].add_metric([request.site, part], value)
                 families["stage"].add_metric([request.site, told.stage], 1.0)
             for name, value in values.items():
                 if value is not None:
                     families[name].add_metric([request.site], value)
         for (site, outcome), at in self.ends.items():
             families["outcome_timestamp_seconds"].add_metric([site, outcome], at.timestamp())
+        for site, gates in self.rejections.items():
+            for gate in gates:
+                families["rejected"].add_metric([site, gate], 1.0)
         yield from families.values()
 
 
@@ -302,14 +317,17 @@ class MonitorMetrics:
         self,
         running: Sequence[tuple[RetrainRequest, RetrainProgress | None]],
         ends: Mapping[tuple[str, RetrainOutcome], datetime],
+        rejections: Mapping[str, Sequence[str]],
     ) -> None:
         """Show these in place of earlier ones.
 
         Args:
             running: requests that run, each with what its run told last; None where it told nothing.
             ends: when a request last ended, by site and outcome.
+            rejections: gates that rejected the newest one that ended, by site.
         """
         self._retrains.running, self._retrains.ends = tuple(running), dict(ends)
+        self._retrains.rejections = dict(rejections)
 
     def render(self) -> bytes:
         """Return the text exposition of all metrics."""

@@ -206,6 +206,10 @@ class Mixture:
         self._augmenter = augmenter
         self._replay_share = replay_share if old else 0.0
 
+    def epochs(self, samples: int) -> float:
+        """How often each new picture was learned from after so many samples, on the average."""
+        return samples * (1 - self._replay_share) / len(self._parts[1])
+
     def sample(self, rng: np.random.Generator, height_px: int, width_px: int, *, plain: bool) -> Sample:
         """Make one sample: a whole picture as serving fits it in, mostly augmented; with `plain`, half of the time."""
         part = self._parts[int(rng.random() >= self._replay_share)]

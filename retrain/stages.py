@@ -357,7 +357,7 @@ class _Stages:
             mixture,
             schedule=Schedule(1.0, choice.steps),
             seed=shop.options.seed,
-            report=lambda progress: self._note(curve, progress, choice.steps),
+            report=lambda progress: self._note(curve, progress, choice, mixture),
             pace=plan.pace_of(choice, shop.options),
             report_every_s=_WRITTEN_LESS_S,
         )
@@ -389,15 +389,20 @@ class _Stages:
             "old": len(material[False]),
         }
 
-    def _note(self, curve: list[dict[str, float]], progress: Progress, steps: int) -> None:
-        curve.append({"step": progress.step, "loss": round(progress.loss, 4)})
+    def _note(self, curve: list[dict[str, float]], progress: Progress, choice: Choice, mixture: Mixture) -> None:
+        losses = {name: round(each, 4) for name, each in progress.losses.items()}
+        curve.append({"step": progress.step, "loss": round(progress.loss, 4), **losses})
+        epoch = mixture.epochs(progress.samples)
         self._run.say(
             "train",
-            f"step {progress.step} of {steps}",
+            f"step {progress.step} of {choice.steps}",
             share=round(progress.share, 3),
             step=progress.step,
-            steps=steps,
+            steps=choice.steps,
+            epoch=round(epoch, 2),
+            epochs=round(epoch * choice.steps / progress.step, 1),
             loss=round(progress.loss, 4),
+            losses=losses,
         )
 
     def _model_name(self) -> str:

@@ -136,7 +136,9 @@ def params_of(done: Mapping[str, Any]) -> dict[str, Any]:
 def metrics_of(done: Mapping[str, Any]) -> Iterator[tuple[str, float, int]]:
     """Tell name, value and step of every number: loss by step, the curve by threshold in thousandths, others at 0."""
     for point in done.get("train", {}).get("curve", ()):
-        yield "loss", float(point["loss"]), int(point["step"])
+        for name, value in point.items():
+            if name != "step":
+                yield "loss" if name == "loss" else f"losses/{name}", float(value), int(point["step"])
     for model, figures in done.get("evaluate", {}).get("figures", {}).items():
         yield from _figures_of(model, figures)
     for gate in done.get("gates", {}).get("gates", ()):

@@ -35,7 +35,7 @@ except ImportError:
     ) from None
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -47,6 +47,8 @@ OPSET: Final = 17
 
 _KNOWN_NETWORKS: Final = (str(NETWORK_FILE), *(f"yolo11{size}.yaml" for size in "nsm"), "yolov8n.yaml", "yolov8s.yaml")
 """Networks whose weights can be read back from ONNX, ours first."""
+LOSSES: Final = ("box", "cls", "dfl")
+"""Parts of the loss as Ultralytics names and weighs them: overlap of boxes, who is a person, where edges are."""
 _LEAST_LEARNING_RATE: Final = 0.02  # of the full one
 _WEIGHT_DECAY: Final = 0.01
 _AVERAGE_DECAY: Final = 0.998
@@ -96,13 +98,16 @@ class Progress:
     """How far a training is.
 
     Attributes:
-        loss: mean since the last report.
+        loss: mean since the last report; losses: its parts by name (`LOSSES`), which sum to it.
+        samples: that were learned from so far.
         share: of the whole training, in [0, 1].
     """
 
     step: int
     share: float
     loss: float
+    losses: Mapping[str, float]
+    samples: int
     samples_per_s: float
 
 
@@ -258,7 +263,7 @@ def teach(
     optimizer = torch.optim.AdamW(_groups(model), lr=pace.learning_rate, betas=(0.9, 0.999))
     precision = _precision(network.device)
     done = samples = 0
-    losses: list[float] = []
+    losses: list[NDArray[np.float64]] = []
     reported_at = started
     reported_samples = 0
     for batch in _batches(sampler, schedule.steps, told, seed, pace):
@@ -277,7 +282,8 @@ def teach(
             name: [each.float() for each in value] if isinstance(value, (list, tuple)) else value.float()
             for name, value in answers.items()
         }
-        loss = criterion(answers, batch)[0].sum() / len(pictures)
+        parts = criterion(answers, batch)[0] / len(pictures)
+        loss = parts.sum()
         if not torch.isfinite(loss):
             raise TrainingError(f"training: the loss is {loss.item()} at step {done}; no model was written")
         optimizer.zero_grad(set_to_none=True)
@@ -287,11 +293,13 @@ def teach(
         _average(averaged, model, min(_AVERAGE_DECAY, (1 + done) / (10 + done)))
         done += 1
         samples += len(pictures)
-        losses.append(float(loss.detach()))
+        losses.append(parts.detach().double().cpu().numpy())
         now = time.monotonic()
         if now - reported_at >= report_every_s or done == 1:
             samples_per_s = (samples - reported_samples) / max(now - reported_at, 1e-9)
-            report(Progress(done, share, float(np.mean(losses)), samples_per_s))
+            mean = np.mean(losses, axis=0)
+            by_part = {name: float(each) for name, each in zip(LOSSES, mean, strict=True)}
+            report(Progress(done, share, float(mean.sum()), by_part, samples, samples_per_s))
             reported_at, reported_samples, losses = now, samples, []
     network.model = averaged
     return Taught(done, samples, time.monotonic() - started, str(network.device), str(precision).removeprefix("torch."))

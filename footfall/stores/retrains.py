@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from footfall.domain import LabelBatch, RetrainProgress, RetrainRequest
 from footfall.errors import UnknownRecordError
 from footfall.stores.database import from_us, to_us
-from footfall.stores.schema import retrain_requests
+from footfall.stores.schema import models, retrain_requests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -178,6 +178,29 @@ class RetrainStore:
         )
         with self._database.transaction() as connection:
             return {(site, outcome): from_us(ended_us) for site, outcome, ended_us in connection.execute(query)}
+
+    def rejections(self) -> dict[str, tuple[str, ...]]:
+        """Return by site which gates rejected the newest request that ended; only sites where any did."""
+        columns = retrain_requests.c
+        newest = (
+            sa.select(columns.site, sa.func.max(columns.ended_us).label("ended_us"))
+            .where(columns.ended_us.is_not(None), columns.outcome.in_(("rejected", "promoted")))
+            .group_by(columns.site)
+            .subquery()
+        )
+        query = (
+            sa.select(columns.site, models.c.gates)
+            .join(newest, sa.and_(columns.site == newest.c.site, columns.ended_us == newest.c.ended_us))
+            .join(models, sa.and_(models.c.run == columns.id, models.c.is_rejected))
+        )
+        with self._database.transaction() as connection:
+            found = connection.execute(query).all()
+        # Where none failed, what had to be proven was not measured.
+        return {
+            site: tuple(gate["name"] for gate in (report or {}).get("gates", ()) if gate["passed"] is False)
+            or ("G1 new",)
+            for site, report in found
+        }
 
     def note_progress(self, request_id: str, progress: RetrainProgress) -> None:
         """Keep how far a run is, in place of what it told before."""

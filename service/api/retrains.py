@@ -64,6 +64,11 @@ class ProgressAnswer(BaseModel):
     step: int | None = Field(description="Of training; null outside it.")
     steps: int | None
     loss: float | None = Field(description="Mean since the last report; null outside training.")
+    losses: dict[str, float] = Field(description="Its parts: `box`, `cls`, `dfl`; empty outside training.")
+    epoch: float | None = Field(
+        description="How often each new picture was learned from, on the average; null outside training."
+    )
+    epochs: float | None = Field(description="How often it will be in all.")
     done: float | None = Field(description="Share of the planned time that lies behind; null before there is a plan.")
     left_s: float | None = Field(description="Until its end; null before there is a plan.")
 
@@ -80,6 +85,9 @@ class ProgressAnswer(BaseModel):
             step=progress.step,
             steps=progress.steps,
             loss=progress.loss,
+            losses=dict(progress.losses),
+            epoch=progress.epoch,
+            epochs=progress.epochs,
             done=progress.done,
             left_s=progress.left_s,
         )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from support.registered import make_registry, model_folder
 from support.requests import make_request
 
-from footfall.domain import LabelBatch, RetrainProgress, RetrainRequest
+from footfall.domain import LabelBatch, RetrainOutcome, RetrainProgress, RetrainRequest
 from footfall.errors import UnknownRecordError
 from footfall.stores.database import Database
 from footfall.stores.retrains import RetrainStore
@@ -129,12 +131,15 @@ def test_progress_is_kept_beside_the_request_the_newest_in_place_of_the_last(
 ) -> None:
     first = ask(store, make_request())[0]
     assert store.progress(first.id) is None
-    told = RetrainProgress(NOON, "train", 7, 11, "step 3 of 20", 0.15, 3, 20, 1.5, 100.0, 80.0, 0.2)
+    losses = {"box": 0.7, "cls": 0.5, "dfl": 0.3}
+    told = RetrainProgress(
+        NOON, "train", 7, 11, "step 3 of 20", 0.15, 3, 20, 1.5, 100.0, 80.0, 0.2, losses, epoch=1.5, epochs=10.0
+    )
     store.note_progress(first.id, dataclasses.replace(told, step=2))
     store.note_progress(first.id, told)
     assert store.progress(first.id) == told
     assert store.progress("f" * 32) is None
-    database.set_setting(f"retrain_progress/{first.id}", '{"at": "2026-03-01T12:00:00+00:00", "epoch": 3}')
+    database.set_setting(f"retrain_progress/{first.id}", '{"at": "2026-03-01T12:00:00+00:00", "era": 3}')
     assert store.progress(first.id) is None  # of another version
 
 
@@ -151,6 +156,35 @@ def test_those_that_run_and_the_last_ends_are_told_by_site(store: RetrainStore) 
     store.ended(shop.id, "promoted", "", at=NOON)
     assert store.last_ends() == {("mall", "failed"): NOON + WEEK, ("shop", "promoted"): NOON}
     assert store.running() == []
+
+
+def test_gates_that_rejected_are_told_until_another_retraining_of_the_site_was_judged(
+    store: RetrainStore, database: Database, tmp_path: Path
+) -> None:
+    registry = make_registry(tmp_path, database)
+
+    def ended(site: str, outcome: RetrainOutcome, at: datetime, *gates: tuple[str, bool | None]) -> None:
+        request = store.ask(make_request(site=site, at=at), cooldown=timedelta(0), is_forced=True)[0]
+        registry.add(
+            model_folder(tmp_path / request.id, f"m-{request.id[:8]}"),
+            origin="retrained",
+            by="retrain",
+            at=at,
+            run=request.id,
+            gates={"gates": [{"name": name, "passed": passed} for name, passed in gates]},
+            is_rejected=outcome == "rejected",
+        )
+        store.ended(request.id, outcome, "", at=at)
+
+    assert store.rejections() == {}
+    ended("mall", "rejected", NOON, ("G1 old", True), ("G2", False), ("G5", False))
+    ended("shop", "rejected", NOON, ("G1 new", None), ("G2", True))
+    assert store.rejections() == {"mall": ("G2", "G5"), "shop": ("G1 new",)}
+    failed = store.ask(make_request(at=NOON + WEEK), cooldown=timedelta(0), is_forced=True)[0]
+    store.ended(failed.id, "failed", "", at=NOON + WEEK)  # judged nothing
+    assert store.rejections()["mall"] == ("G2", "G5")
+    ended("mall", "promoted", NOON + 2 * WEEK, ("G1 new", True))
+    assert store.rejections() == {"shop": ("G1 new",)}
 
 
 def test_a_batch_of_frames_is_kept_beside_the_request_that_opened_it(store: RetrainStore) -> None:

@@ -5,6 +5,9 @@ import { pictureUrl, shape } from "./review-stage.js";
 const MODELS = ["champion", "challenger"];
 const SIDE = 240, EDGE = 34; // of a chart, in its own units
 const SEEN_LOSS = 0.005, LOST = -0.02; // differences of F1 that get a colour: beyond chance in no case, but worth a look
+const LOSSES = [ // parts of the loss, what they are of, how they are drawn
+  ["box", "box: overlap of boxes", "is-box"], ["cls", "cls: who is a person", "is-cls"], ["dfl", "dfl: where edges are", "is-dfl"],
+];
 const GROUPS = [
   ["Whole test", (part) => ["all", "old", "new"].includes(part)],
   ["Camera", (part) => part.startsWith("camera ")],
@@ -106,8 +109,13 @@ function lossCard({ curve, steps, seconds, device }) {
     x: { range: [0, Math.max(steps, 1)], text: (value) => String(Math.round(value)), name: "step" },
     y: { range: [0, most], text: (value) => value.toFixed(most < 10 ? 1 : 0), name: "loss" },
   });
+  const parts = LOSSES.filter(([part]) => curve.every((point) => part in point)); // older runs kept the sum alone
+  for (const [part, , className] of parts) svg.append(line(curve.map((point) => [point.step, point[part]]), at, `report-line ${className}`));
   svg.append(line(curve.map(({ step, loss }) => [step, loss]), at, "report-line is-challenger"));
-  return make("section", { class: "card report-card" }, make("h3", {}, "Training"), svg, make("p", { class: "hint" }, `${steps} steps in ${Math.round(seconds)} s on ${device}.`));
+  return make("section", { class: "card report-card" }, make("h3", {}, "Training"), svg,
+    make("ul", { class: "report-legend" }, ...(parts.length ? [["loss", "all of the loss", "is-challenger"], ...parts] : []).map(([, text, className]) =>
+      make("li", {}, make("span", { class: `report-key ${className}` }), text))),
+    make("p", { class: "hint" }, `${steps} steps in ${Math.round(seconds)} s on ${device}.`));
 }
 
 function stressCard(stress) {

@@ -24,6 +24,12 @@ function outcome(request) {
   return OUTCOMES[request.outcome] || request.outcome;
 }
 
+/** The loss and what it is made of. */
+function lossText({ loss, losses }) {
+  const parts = Object.entries(losses).map(([part, value]) => `${part} ${value.toFixed(2)}`);
+  return loss.toFixed(3) + (parts.length ? ` (${parts.join(", ")})` : "");
+}
+
 function showNow(request) {
   const card = element("retrain-now");
   card.hidden = !request;
@@ -35,7 +41,8 @@ function showNow(request) {
   if (!progress) facts.push(request.state === "waiting" ? "waits to be started" : `started ${when(request.launched_at)}; its run told nothing yet`);
   else {
     facts.push(`stage ${progress.number} of ${progress.stages}, ${progress.stage}: ${progress.what}`);
-    if (progress.loss !== null) facts.push(`loss ${progress.loss.toFixed(3)}`);
+    if (progress.epoch !== null) facts.push(`epoch ${progress.epoch.toFixed(1)} of ${progress.epochs.toFixed(0)}`);
+    if (progress.loss !== null) facts.push(`loss ${lossText(progress)}`);
     if (progress.left_s !== null && !progress.stale) facts.push(`${aboutText(progress.left_s)} left`);
   }
   const cancel = make("button", { type: "button", "data-changes": "", class: "quiet", onclick: () => stop(request) }, "Cancel");

@@ -173,9 +173,28 @@ def test_the_retraining_that_runs_shows_how_far_it_is_and_when_its_news_are_old(
     now = page.locator("#retrain-now")
     expect(now).to_contain_text("waits to be started")
     store.launched(request.id, {}, at=datetime.now(UTC))
-    told = RetrainProgress(datetime.now(UTC), "train", 7, 11, "step 15 of 20", 0.75, 15, 20, 1.25, 600.0, 240.0, 0.55)
+    told = RetrainProgress(
+        datetime.now(UTC),
+        "train",
+        7,
+        11,
+        "step 15 of 20",
+        0.75,
+        15,
+        20,
+        1.25,
+        600.0,
+        240.0,
+        0.55,
+        losses={"box": 0.5, "cls": 0.45, "dfl": 0.3},
+        epoch=7.5,
+        epochs=10.0,
+    )
     store.note_progress(request.id, told)
-    expect(now).to_contain_text("stage 7 of 11, train: step 15 of 20 · loss 1.250 · about 4 min left")
+    expect(now).to_contain_text(
+        "stage 7 of 11, train: step 15 of 20 · epoch 7.5 of 10 · "
+        "loss 1.250 (box 0.50, cls 0.45, dfl 0.30) · about 4 min left"
+    )
     expect(now.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "55")
     now.scroll_into_view_if_needed()
     shoot(page, "models-retraining")
@@ -208,6 +227,7 @@ def figures(shift: float) -> dict[str, Any]:
     return {"parts": parts, "curve": [*curve, {"threshold": 0.95, "precision": None, "recall": 0.0}]}
 
 
+LOSS = {"loss": 3.0, "box": 1.1, "cls": 0.9, "dfl": 1.0}
 REPORT: dict[str, Any] = GATES | {
     "promote": True,
     "figures": {"champion": figures(0.0), "challenger": figures(0.06)},
@@ -220,7 +240,9 @@ REPORT: dict[str, Any] = GATES | {
         "steps": 20,
         "seconds": 75.3,
         "device": "cpu",
-        "curve": [{"step": step, "loss": 3.0 / (1 + step / 8)} for step in range(1, 21)],
+        "curve": [
+            {"step": step} | {name: share / (1 + step / 8) for name, share in LOSS.items()} for step in range(1, 21)
+        ],
     },
 }
 
@@ -267,7 +289,7 @@ def test_a_report_shows_curves_parts_and_frames_on_which_models_differ_until_the
     expect(report.get_by_role("img", name="Precision against recall").locator("polyline")).to_have_count(2)
     expect(report.get_by_role("img", name="Precision against recall").locator("circle")).to_have_count(2)
     expect(report).to_contain_text("fog-night: precision 0.890, recall 0.810, AP 0.870")
-    expect(report.get_by_role("img", name="Loss by step of training").locator("polyline")).to_have_count(1)
+    expect(report.get_by_role("img", name="Loss by step of training").locator("polyline")).to_have_count(4)
     expect(report.locator("tr", has_text="fog")).to_contain_text("0.425 → 0.550")
     part = report.locator('tr[data-part="camera hall"]')
     expect(part).to_contain_text("0.8000.740−0.060")

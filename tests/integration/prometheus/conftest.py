@@ -10,6 +10,7 @@ import pytest
 from support.drifted import Drifted
 from support.monitored import monitored
 from support.prometheus import running
+from support.registered import make_registry, model_folder
 from support.requests import make_request
 from support.reviewed import Reviewed
 from support.served import FOOTAGE_DIR, ROOT, Served
@@ -59,19 +60,33 @@ def review(data_dir: Path) -> None:
     for hour in (-3, -2, -1):
         drifted.verdict("gate", hour, "moved")
     drifted.episode("gate", "moved", since_h=-3, invalidates=True)
-    retrain(database, now)
+    retrain(database, data_dir, now)
     database.close()
 
 
-def retrain(database: Database, now: datetime) -> None:
-    """One retraining was promoted the day before; another one trains since a minute."""
+def retrain(database: Database, data_dir: Path, now: datetime) -> None:
+    """One retraining was promoted the day before, another site's rejected; another one trains since a minute."""
     store = RetrainStore(database)
     over, current = (make_request(site="mall", cause=cause, at=now) for cause in ("dark", "fog"))
+    rejected = make_request(site="shop", cause="dark", at=now)
+    store.ask(rejected, cooldown=timedelta(0))
+    store.ended(rejected.id, "rejected", "", at=now - timedelta(days=1))
+    make_registry(data_dir, database).add(
+        model_folder(data_dir / "made", "dark"),
+        origin="retrained",
+        by="footfall-retrain",
+        at=now,
+        run=rejected.id,
+        gates={"gates": [{"name": "G2", "passed": False}]},
+        is_rejected=True,
+    )
     store.ask(over, cooldown=timedelta(0))
     store.ended(over.id, "promoted", "", at=now - timedelta(days=1))
     store.ask(current, cooldown=timedelta(0))
     store.launched(current.id, {}, at=now - timedelta(minutes=1))
-    store.note_progress(current.id, RetrainProgress(now, "train", 7, 11, "", 0.5, 10, 20, 1.5, 600.0, 300.0, 0.5))
+    losses = {"box": 0.6, "cls": 0.5, "dfl": 0.4}
+    told = RetrainProgress(now, "train", 7, 11, "", 0.5, 10, 20, 1.5, 600.0, 300.0, 0.5, losses, 2.5, 5.0)
+    store.note_progress(current.id, told)
 
 
 @pytest.fixture(scope="module")

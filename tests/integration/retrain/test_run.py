@@ -118,6 +118,10 @@ def test_a_request_ends_with_a_champion_that_the_registry_gives_to_everybody(pro
     assert tuple(artefact(promoted, "plan")["stage_s"]) == STAGES
     progress = RetrainStore(promoted.database).progress(REQUEST)
     assert progress is not None
+    lines = [json.loads(line) for line in (folder_of(promoted) / "progress.jsonl").read_text().splitlines()]
+    steps = [line for line in lines if "epoch" in line]
+    assert steps[-1]["epoch"] <= steps[-1]["epochs"]
+    assert steps[-1]["epochs"] == pytest.approx(16 * steps[-1]["epoch"] / steps[-1]["step"], abs=0.1)
     assert (progress.stage, progress.number, progress.stages, progress.left_s) == ("promote", 11, 11, 0.0)
     assert progress.done == pytest.approx(1.0)
 
@@ -128,6 +132,9 @@ def test_what_people_look_at_is_kept_where_the_page_finds_it(promoted: Drifted) 
     gates = registry.model(registry.aliases().champion or "").gates or {}
     assert gates["champion"] == artefact(promoted, "train")["base"]["sha256"]
     assert gates["training"]["curve"] == artefact(promoted, "train")["curve"]
+    for point in gates["training"]["curve"]:
+        assert point["loss"] == pytest.approx(point["box"] + point["cls"] + point["dfl"], abs=3e-4)
+        assert min(point["box"], point["cls"], point["dfl"]) > 0
     assert {"camera c0", "crowded", "people of 96 px and more"} <= set(gates["figures"]["challenger"]["parts"])
     assert "examples" not in gates  # what is for ever holds nothing of single pictures
     judged = read_predictions(folder_of(promoted) / "evaluate" / "predictions.jsonl")

@@ -139,8 +139,12 @@ def test_how_far_the_run_is_becomes_metrics_and_goes_with_it(store: RetrainStore
     assert told("progress_timestamp_seconds") == told("launched_timestamp_seconds") == NOON.timestamp()
     assert told("steps") is None
     at = NOON + timedelta(minutes=3)
-    store.note_progress(request.id, RetrainProgress(at, "train", 7, 11, "", 0.5, 3, 6, 1.5, 600.0, 240.0, 0.4))
+    losses = {"box": 0.7, "cls": 0.5, "dfl": 0.3}
+    progress = RetrainProgress(at, "train", 7, 11, "", 0.5, 3, 6, 1.5, 600.0, 240.0, 0.4, losses, 2.5, 5.0)
+    store.note_progress(request.id, progress)
     dispatcher.care(at)
+    assert {part: told("loss_part", part=part) for part in losses} == losses
+    assert told("epochs") == 2.5
     assert told("progress_timestamp_seconds") == at.timestamp()
     assert (told("stage", stage="train"), told("steps"), told("wanted_steps"), told("loss")) == (1.0, 3.0, 6.0, 1.5)
     assert (told("planned_seconds"), told("left_seconds"), told("done_ratio")) == (600.0, 240.0, 0.4)

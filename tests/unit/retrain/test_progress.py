@@ -74,10 +74,15 @@ def test_lines_become_progress_with_step_loss_and_time_left() -> None:
     looking = Looking(plan={"stage_s": PLAN})
     looking.say("train", "begins", number=2, of=3)
     looking.seconds = 30.0
-    looking.say("train", "step 15 of 20", share=0.75, step=15, steps=20, loss=1.25)
+    losses = {"box": 0.5, "cls": 0.45, "dfl": 0.3}
+    looking.say(
+        "train", "step 15 of 20", share=0.75, step=15, steps=20, loss=1.25, losses=losses, epoch=3.0, epochs=4.0
+    )
     begun, now = looking.kept
     assert (begun.number, begun.stages, begun.step, begun.left_s) == (2, 3, None, 90.0)
     assert (now.stage, now.what, now.step, now.steps, now.loss) == ("train", "step 15 of 20", 15, 20, 1.25)
+    assert (now.losses, now.epoch, now.epochs) == (losses, 3.0, 4.0)
+    assert (begun.losses, begun.epoch) == ({}, None)
     assert (now.at, now.planned_s, now.left_s, now.done) == (NOON + timedelta(seconds=30), 100.0, 40.0, 0.55)
     assert [line.get("left_s") for line in looking.shown] == [90, 40]
 

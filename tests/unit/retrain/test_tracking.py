@@ -39,7 +39,7 @@ STAGES: dict[str, dict[str, Any]] = {
     },
     "02-collect": {"frames": [{"id": SAMPLE, "boxes": [[1, 2, 3, 4]]}]},
     "05-technique": {"choice": {"technique": "frozen", "steps": 20}},
-    "07-train": {"curve": [{"step": 1, "loss": 3.0}, {"step": 20, "loss": 1.5}]},
+    "07-train": {"curve": [{"step": 1, "loss": 3.0, "box": 2.0}, {"step": 20, "loss": 1.5, "box": 1.0}]},
     "09-evaluate": {"figures": {"champion": FIGURES, "challenger": FIGURES}, "stress": [], "clips": [SAMPLE]},
     "10-gates": {"promote": True, "gates": [{"name": "G1 new", "passed": True}, {"name": "G7", "passed": None}]},
 }
@@ -97,6 +97,8 @@ def test_a_run_is_told_once_with_parameters_curves_and_model(run: Path, store: P
     client = MlflowClient(tracking_uri=store.as_uri())
     losses = client.get_metric_history(kept.info.run_id, "loss")
     assert [(each.step, each.value) for each in losses] == [(1, 3.0), (20, 1.5)]
+    boxes = client.get_metric_history(kept.info.run_id, "losses/box")
+    assert [(each.step, each.value) for each in boxes] == [(1, 2.0), (20, 1.0)]
     curve = client.get_metric_history(kept.info.run_id, "challenger/curve/precision")
     assert [(each.step, each.value) for each in curve] == [(50, 0.5)]
     names = {each.path for each in client.list_artifacts(kept.info.run_id)}

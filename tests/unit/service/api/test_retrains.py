@@ -80,9 +80,11 @@ def test_how_far_a_run_is_and_whether_that_is_old_news(
     store.launched(first, {}, at=NOON)
     assert client.get(f"{PATH}/{first}").json()["progress"] is None
     at = datetime.now(UTC) - timedelta(minutes=minutes)
-    store.note_progress(first, RetrainProgress(at, "train", 7, 11, "step 3 of 6", 0.5, 3, 6, 1.5, 600.0, 240.0, 0.4))
+    progress = RetrainProgress(at, "train", 7, 11, "step 3 of 6", 0.5, 3, 6, 1.5, 600.0, 240.0, 0.4, {"box": 1.5}, 2, 4)
+    store.note_progress(first, progress)
     told = client.get(f"{PATH}/{first}").json()["progress"]
     assert (told["stage"], told["step"], told["steps"], told["left_s"], told["done"]) == ("train", 3, 6, 240.0, 0.4)
+    assert (told["losses"], told["epoch"], told["epochs"]) == ({"box": 1.5}, 2, 4)
     assert told["stale"] is stale
     assert client.get(PATH).json()[0]["progress"] == told
     store.ended(first, "failed", "gone", at=NOON)
