@@ -186,8 +186,8 @@ class _Retrains:
                     "loss": told.loss,
                     "epochs": told.epoch,
                 }
-                for part, value in told.losses.items():
-                    families["loss_part"].add_metric([request.site, part], value)
+                for part, loss in told.losses.items():
+                    families["loss_part"].add_metric([request.site, part], loss)
                 families["stage"].add_metric([request.site, told.stage], 1.0)
             for name, value in values.items():
                 if value is not None:

@@ -35,6 +35,7 @@ from retrain.collect import collect, picture_file, read_picture
 from retrain.examples import differing
 from retrain.frames import LabelledFrame, digest_of, frame_as_json, frame_from_json, read_manifest, write_manifest
 from retrain.labels import agreement, contact_sheet, duplicates, look_at, missing_labels, suspects
+from retrain.lineage import Ancestor, judges
 from retrain.predictions import CHALLENGER, CHAMPION, read_predictions, write_predictions
 from retrain.run import Run, Stage
 from retrain.sampler import Sample
@@ -77,6 +78,7 @@ class Workshop:
 
     Attributes:
         champion: folder of the model in use; base: of the one with floats that it was made of, which learns on.
+        ancestors: the model in use and those that it was learned on from, newest first.
         teacher: folder of a stronger model; None without one.
         bounds: of the gates.
         promote: takes the folder of a challenger, that of the model with floats it was made of (None: itself), its gate
@@ -91,6 +93,7 @@ class Workshop:
     blobs: BlobStore
     champion: Path
     base: Path
+    ancestors: Sequence[Ancestor]
     teacher: Path | None
     bounds: gates.Bounds
     deadline_s: float
@@ -180,14 +183,12 @@ class _Stages:
         twins = duplicates(real, looks)
         gone = {real[later].id for _, later in twins}
         kept = [each for each in frames if each.id not in gone]
-        judge = shop.teacher or shop.champion
-        detector = load_detector(judge, input_size=shop.options.input_size)
-        looked_at = [each for each in kept if not each.is_drawn][:_MOST_LOOKED_AT]
-        tell = self._telling("labels", "frames looked at")
-        finds = {}
-        for number, each in enumerate(looked_at, start=1):
-            finds[each.id] = detector.detect([read_picture(pictures, each)])[0]
-            tell(number, len(looked_at))
+        candidates = [each for each in kept if not each.is_drawn][:_MOST_LOOKED_AT]
+        # Who learned a wrong label finds it right: only a model that never saw a frame may doubt it.
+        line = shop.ancestors if shop.teacher is None else (Ancestor(shop.teacher),)
+        judge_of = judges(candidates, line)
+        looked_at = [each for each in candidates if each.id in judge_of]
+        finds = self._finds_by(judge_of, looked_at)
         doubtful = {each.id: suspects(each, finds[each.id]) for each in looked_at}
         first = sorted(looked_at, key=lambda each: -sum(doubt.doubt for doubt in doubtful[each.id]))[:_SHEET_FRAMES]
         shown = contact_sheet([(read_picture(pictures, each), each.boxes_px, doubtful[each.id]) for each in first])
@@ -203,10 +204,26 @@ class _Stages:
             },
             "duplicates": [[real[first].id, real[later].id] for first, later in twins],
             "suspects": [asdict(doubt) for each in looked_at for doubt in doubtful[each.id]],
-            "suspected_by": read_card(judge).name,
+            "judged_by": {
+                read_card(judge.folder).name: sum(judge_of[each.id] is judge for each in looked_at) for judge in line
+            },
+            "not_judged": len(candidates) - len(looked_at),
             "agreement": self._agreement(done["collect"]["by_reviewer"], finds),
             "sheet_frames": [each.id for each in first],
         }
+
+    def _finds_by(self, judge_of: Mapping[str, Ancestor], frames: Sequence[LabelledFrame]) -> dict[str, Detections]:
+        """What each frame's own judge finds on it."""
+        pictures = self._run.part("collect")
+        tell = self._telling("labels", "frames looked at")
+        finds: dict[str, Detections] = {}
+        for judge in dict.fromkeys(judge_of.values()):  # one model in memory at a time
+            detector = load_detector(judge.folder, input_size=self._shop.options.input_size)
+            for each in frames:
+                if judge_of[each.id] is judge:
+                    finds[each.id] = detector.detect([read_picture(pictures, each)])[0]
+                    tell(len(finds), len(frames))
+        return finds
 
     def _too_few(self, missing: int, unlabelled: Sequence[str]) -> InsufficientLabelsError:
         """Open a label batch, and return what to say."""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from footfall.domain import LabelBatch
-from footfall.errors import ModelError
+from footfall.errors import ModelError, UnknownRecordError
 from footfall.stores.blobs import BlobStore
 from footfall.stores.database import Database
 from footfall.stores.drift import DriftStore
@@ -22,6 +22,10 @@ from footfall.stores.samples import SampleStore
 from footfall.vision.detector import read_card
 from footfall.vision.models import EMBEDDED_FOLDER, resolve_model
 from retrain.job import read_job
+from retrain.lineage import Ancestor, Step, ancestors
+
+_PLAN = "01-plan.json"
+"""Of a run's folder: what it began with."""
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -132,6 +136,31 @@ def base_of(champion: Path, settings: Settings, registry: Registry) -> Path:
     return registry.fetch(registry.find(name.removesuffix(INT8)), settings.models_dir)
 
 
+def line_of(champion: Path, settings: Settings, registry: Registry) -> tuple[Ancestor, ...]:
+    """Return the model in use and those that it was learned on from, newest first, as far as there are records.
+
+    The last one is a model that no retraining made: an imported one, which is taken to know nothing of this site, or
+    the embedded one where the line breaks off.
+    """
+    steps: list[Step] = []
+    sha256 = read_card(champion).sha256
+    folder = champion
+    while True:
+        try:
+            known = registry.model(sha256)
+        except UnknownRecordError:  # of a folder that somebody named: nobody made it here
+            known = None
+        if known is None or known.origin != "retrained":
+            return ancestors([*steps, Step(folder, None, datetime.min.replace(tzinfo=UTC))], is_whole=True)
+        run = run_folder(settings, known.run)
+        steps.append(Step(folder, run, known.added_at))
+        try:
+            sha256 = str(json.loads((run / _PLAN).read_text(encoding="utf-8"))["record"]["champion"])
+            folder = champion_by(sha256, settings, registry)
+        except (OSError, ValueError, KeyError, UnknownRecordError, ModelError):
+            return (*ancestors(steps, is_whole=False), Ancestor(EMBEDDED_FOLDER))
+
+
 def canaries_of(database: Database, share: float) -> tuple[str, ...]:
     """Choose cameras that try a model out, the same ones each time; none for share 0, else at least one.
 
@@ -196,6 +225,7 @@ def workshop_of(
         blobs=stores.blobs,
         champion=champion,
         base=base_of(champion, settings, stores.registry),
+        ancestors=line_of(champion, settings, stores.registry),
         teacher=None if settings.teacher_model is None else resolve_model(settings.teacher_model, models_dir),
         bounds=Bounds(precision_target=settings.precision_target, may_lose=settings.retrain_may_lose),
         deadline_s=settings.retrain_deadline_h * 3600,

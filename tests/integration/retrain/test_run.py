@@ -177,6 +177,9 @@ def test_the_record_tells_what_it_takes_to_do_it_again(promoted: Drifted) -> Non
     assert artefact(promoted, "plan")["job"]["options"]["seed"] == 1
     assert artefact(promoted, "train")["sha256"] == sha256_of(folder_of(promoted) / "train" / "model.onnx")
     assert artefact(promoted, "train")["old"] > artefact(promoted, "train")["new"] > 0
+    labels = artefact(promoted, "labels")
+    assert labels["judged_by"] == {"embedded": labels["frames"] - 12}  # it never saw any frame of this site
+    assert labels["not_judged"] == 0
     assert artefact(promoted, "technique")["situation"]["auc"] > 0.9  # fog is told from a clear view
 
 
