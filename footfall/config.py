@@ -176,6 +176,11 @@ class Settings(BaseSettings):
         le=1,
         description="Share of the cameras that try a better model out first; 0: all of them get it at once.",
     )
+    retrain_keep_days: float = Field(
+        90.0,
+        gt=0,
+        description="Models that retrainings made and nobody uses, and the weights in their folders, go after so long.",
+    )
     retrain_price_per_hour: float | None = Field(
         None, ge=0, description="Of the machine that retrains, in your currency; then the plan tells a price."
     )

@@ -798,6 +798,7 @@ class RegisteredModel:
         is_rejected: the gates said no; it is promoted only if somebody insists.
         added_by: a name, for the trail.
         refused_at, refusal: when and why a service could not use it; None and empty: it can, or none has tried.
+        files_deleted_at: when its files were removed, because nothing needs them any more; None: they are kept.
     """
 
     sha256: str
@@ -812,6 +813,7 @@ class RegisteredModel:
     added_by: str
     refused_at: datetime | None = None
     refusal: str = ""
+    files_deleted_at: datetime | None = None
 
     @property
     def gates_digest(self) -> str:

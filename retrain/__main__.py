@@ -17,11 +17,13 @@ import typer
 
 from footfall import __version__
 from footfall.config import Settings, read_settings
-from footfall.errors import FootfallError, SettingsError, TrainingError
+from footfall.errors import FootfallError, SettingsError, StoreError, TrainingError
 
 if TYPE_CHECKING:
+    from retrain.cleaning import Cleaned
     from retrain.job import Options
     from retrain.train import Device
+    from retrain.wiring import Stores
 
 EXIT_FAILED = 1
 EXIT_BAD_SETTINGS = 2
@@ -181,6 +183,10 @@ def run(
         tracking.track(folder, job.request_id, ended, warn=_report)
         # What stays of pictures are digests, figures and two sheets.
         one.drop("collect")
+        try:
+            _clean(settings, stores)
+        except (StoreError, OSError) as error:  # the next run does it
+            _report(f"what is old could not be removed ({error}); the run is what it is")
     typer.echo(f"{ended.outcome}: {ended.note}")
     raise typer.Exit(EXIT_OF_OUTCOME[ended.outcome])
 
@@ -288,6 +294,32 @@ def reproduce(
     if compared.libraries:
         typer.echo(f"other libraries than then: {', '.join(compared.libraries)}")
     raise typer.Exit(0 if compared.holds else EXIT_FAILED)
+
+
+@app.command()
+def clean(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell only what would be removed.")] = False,
+) -> None:
+    """Remove models that retrainings made and nobody uses, and weights in folders of runs, once they are old."""
+    from retrain.wiring import open_stores  # noqa: PLC0415
+
+    settings = read_settings()
+    with open_stores(settings) as stores:
+        cleaned = _clean(settings, stores, is_tried=dry_run)
+    would = "would be " if dry_run else ""
+    typer.echo(f"models whose files {would or 'were '}removed: {', '.join(cleaned.models) or 'none'}")
+    typer.echo(f"runs whose weights {would or 'were '}removed: {', '.join(cleaned.runs) or 'none'}")
+    typer.echo(f"{cleaned.freed_bytes / 1e6:.1f} MB {would}freed")
+
+
+def _clean(settings: Settings, stores: Stores, *, is_tried: bool = False) -> Cleaned:
+    from retrain.cleaning import clean as remove  # noqa: PLC0415
+
+    keep = timedelta(days=settings.retrain_keep_days)
+    return remove(
+        settings.runs_dir, stores.registry, settings.models_dir, now=datetime.now(UTC), keep=keep, is_tried=is_tried
+    )
 
 
 def _options(settings: Settings, **chosen: Any) -> Options:  # noqa: ANN401  fields of Options

@@ -80,9 +80,7 @@ class Registry:
                     f"model {card['name']!r}: another model has this name already (sha256 {named.sha256[:12]}…); "
                     "give one another name"
                 )
-            # Files first: what is known can be fetched.
-            self._blobs.put(_key(card["sha256"], _MODEL_FILE), content)
-            self._blobs.put(_key(card["sha256"], _CARD_FILE), json.dumps(card, indent=2).encode())
+            self._put_files(card, content)  # first: what is known can be fetched
             row = {
                 "sha256": card["sha256"],
                 "name": card["name"],
@@ -99,6 +97,12 @@ class Registry:
             with self._database.transaction() as connection:
                 connection.execute(self._database.insert(models).values(row).on_conflict_do_nothing())
             known = self.model(card["sha256"])
+        if known.files_deleted_at is not None:  # somebody brings it again
+            self._put_files(card, content)
+            with self._database.transaction() as connection:
+                back = sa.update(models).where(models.c.sha256 == known.sha256).values(files_deleted_us=None)
+                connection.execute(back)
+            known = self.model(known.sha256)
         if not _serve_alike(known.card, card) and origin == "embedded":
             # Another Footfall brings another threshold for the same bytes: its word is newer.
             with self._database.transaction() as connection:
@@ -312,6 +316,29 @@ class Registry:
 
         return self._put("rolled_back", changed, model=previous, actor=actor, why=why, at=at, seen=seen)
 
+    def remove_files(self, sha256: str, models_dir: Path, *, at: datetime) -> bool:
+        """Remove a model's files from the blobs and from what was fetched here; the log goes on naming it. Idempotent.
+
+        Whoever adds the model again brings them back; until then it cannot be promoted.
+
+        Returns:
+            Whether they are removed now; False where it is champion, challenger or previous, which keep theirs.
+
+        Raises:
+            UnknownRecordError: the model is not known.
+        """
+        self.model(sha256)
+        with self._database.transaction() as connection:
+            now, _ = _newest(connection)
+            if sha256 in {now.champion, now.challenger, now.previous}:
+                return False
+            # The mark first: what is not marked can be fetched.
+            connection.execute(sa.update(models).where(models.c.sha256 == sha256).values(files_deleted_us=to_us(at)))
+        for file in (_MODEL_FILE, _CARD_FILE):
+            self._blobs.delete(_key(sha256, file))
+        shutil.rmtree(models_dir / _FETCHED / sha256, ignore_errors=True)
+        return True
+
     def refuse(self, sha256: str, why: str, *, at: datetime) -> None:
         """Note that a service could not use a model; holds until somebody promotes it or tries it out again."""
         with self._database.transaction() as connection:
@@ -320,6 +347,8 @@ class Registry:
 
     def _may_serve(self, sha256: str, *, is_forced: bool) -> RegisteredModel:
         model = self.model(sha256)
+        if model.files_deleted_at is not None:
+            raise PromotionError(_gone(model.name))
         if model.is_rejected and not is_forced:
             raise PromotionError(
                 f"model {model.name!r}: its gates have rejected it; nothing was changed. Insist (force) only if you "
@@ -347,6 +376,10 @@ class Registry:
                 if wanted is None:
                     raise PromotionError(_moved(seen, now, newest))
                 aliases, before = wanted
+                if model is not None:  # its files may have been removed since it was looked at
+                    kept = sa.select(models.c.files_deleted_us).where(models.c.sha256 == model.sha256)
+                    if connection.scalar(kept) is not None:
+                        raise PromotionError(_gone(model.name))
                 change = ModelChange(
                     at=at,
                     actor=actor,
@@ -370,6 +403,10 @@ class Registry:
                         )
                     return change, "changed"
             # Somebody else was first: look again.
+
+    def _put_files(self, card: Mapping[str, Any], content: bytes) -> None:
+        self._blobs.put(_key(card["sha256"], _MODEL_FILE), content)
+        self._blobs.put(_key(card["sha256"], _CARD_FILE), json.dumps(card, indent=2).encode())
 
     def _one(self, sha256: str) -> RegisteredModel | None:
         with self._database.transaction() as connection:
@@ -420,6 +457,13 @@ def _serve_alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return all(one[key] == other[key] for key in set(one) & set(other) - _DESCRIPTIVE)
 
 
+def _gone(name: str) -> str:
+    return (
+        f"model {name!r}: its files were removed, because nothing needed them any more; nothing was changed. Import it "
+        "again to use it"
+    )
+
+
 def _moved(seen: int | None, now: ModelAliases, newest: ModelChange | None) -> str:
     if newest is None:
         return "nothing was ever promoted; promote a model first"
@@ -453,6 +497,7 @@ def _model(row: Any) -> RegisteredModel:  # noqa: ANN401  a row of `models`
         added_by=row["added_by"],
         refused_at=None if row["refused_us"] is None else from_us(row["refused_us"]),
         refusal=row["refusal"],
+        files_deleted_at=None if row["files_deleted_us"] is None else from_us(row["files_deleted_us"]),
     )
 
 

@@ -286,6 +286,7 @@ models = Table(
     Column("added_by", String(64), nullable=False),
     Column("refused_us", BigInteger),
     Column("refusal", Text, nullable=False),
+    Column("files_deleted_us", BigInteger),
     Index("ix_models_name_added_us", "name", "added_us"),
 )
 

@@ -49,6 +49,9 @@ class ModelEntry(BaseModel):
     added_at: datetime
     added_by: str
     refused_at: datetime | None = Field(description="When a service could not use it.")
+    files_deleted_at: datetime | None = Field(
+        description="When its files were removed because nothing needed them; it cannot be promoted."
+    )
     refusal: str
 
     @classmethod
@@ -76,6 +79,7 @@ class ModelEntry(BaseModel):
             added_at=model.added_at,
             added_by=model.added_by,
             refused_at=model.refused_at,
+            files_deleted_at=model.files_deleted_at,
             refusal=model.refusal,
         )
 

@@ -287,6 +287,8 @@ def _alias(sha256: str, aliases: ModelAliases) -> str:
 
 
 def _trouble(model: RegisteredModel) -> str:
+    if model.files_deleted_at is not None:
+        return f"files removed on {model.files_deleted_at:%Y-%m-%d}"
     if model.refused_at is not None:
         return f"refused by the service: {model.refusal}"
     return "rejected by its gates" if model.is_rejected else ""

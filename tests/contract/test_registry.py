@@ -238,6 +238,29 @@ def test_a_refusal_holds_until_somebody_wants_the_model_again(
     assert registry.model(night.sha256).refused_at is None
 
 
+def test_files_are_removed_only_of_models_that_are_nothing_now_and_come_back_with_the_model(
+    registry: Registry, add: Callable[..., RegisteredModel], tmp_path: Path
+) -> None:
+    first, second, third = (add(name) for name in ("first", "second", "third"))
+    for model in (first, second, third):
+        registry.promote(model.sha256, **BY)
+    assert [registry.remove_files(each.sha256, tmp_path, at=NOON) for each in (second, third)] == [False, False]
+    registry.try_out(first.sha256, [], **BY)
+    assert not registry.remove_files(first.sha256, tmp_path, at=NOON)
+    registry.withdraw(**BY)
+    fetched = registry.fetch(first, tmp_path)
+    assert [registry.remove_files(first.sha256, tmp_path, at=NOON) for _ in range(2)] == [True, True]
+    assert registry.model(first.sha256).files_deleted_at == NOON
+    assert not fetched.exists()
+    for ask in (registry.promote, lambda sha256, **by: registry.try_out(sha256, [], **by)):
+        with pytest.raises(PromotionError, match="its files were removed"):
+            ask(first.sha256, **BY)
+    again = add("first")
+    assert again.files_deleted_at is None
+    registry.promote(first.sha256, **BY)
+    assert registry.fetch(again, tmp_path).is_dir()
+
+
 def test_of_many_who_promote_at_once_each_is_one_entry_and_the_log_has_no_gap(
     registry: Registry, add: Callable[..., RegisteredModel]
 ) -> None:

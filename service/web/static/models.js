@@ -107,7 +107,8 @@ function card(model, state) {
   );
   const buttons = make("div", { class: "actions" });
   const changing = (attributes, text) => make("button", { type: "button", "data-changes": "", ...attributes }, text);
-  if (role !== "Champion") {
+  if (model.files_deleted_at) chips.push(make("span", { class: "models-trouble" }, `files removed on ${when(model.files_deleted_at)}`));
+  if (role !== "Champion" && !model.files_deleted_at) {
     buttons.append(changing({ class: role === "Challenger" ? "primary" : null, onclick: () => promote(model) }, "Promote"));
     buttons.append(changing({ onclick: () => open(model, state) }, role === "Challenger" ? "Other cameras" : "Try out"));
   }
