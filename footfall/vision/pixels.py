@@ -42,7 +42,8 @@ class Converter:
     def bgr(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """Return (H, W, 3) uint8."""
         with self._lock:
-            converted = self._reformatter.reformat(frame, format="bgr24")
+            # One thread: by itself swscale starts one for each core and source, and waits for all of them.
+            converted = self._reformatter.reformat(frame, format="bgr24", threads=1)
         return np.asarray(converted.to_ndarray(), np.uint8)
 
 

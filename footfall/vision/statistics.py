@@ -107,7 +107,6 @@ class StatisticsMeter:
         crop = _grey(picture[top : top + _CROP_PX, left : left + _CROP_PX])
         saturation = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2HSV)[..., 1], np.uint8)
         (luminance,), (contrast,) = (each.ravel().tolist() for each in cv2.meanStdDev(grey))
-        levels = cv2.calcHist([grey], [0], None, [256], [0, 256])
         blue, green, red, _ = cv2.mean(small)
         values = {
             "luminance": luminance,
@@ -116,13 +115,13 @@ class StatisticsMeter:
             "noise": noise_sigma(crop),
             "saturation": cv2.mean(saturation)[0],
             "blockiness": blockiness(crop),
-            "dark_share": float(levels[:20].sum() / grey.size),
-            "clipped_share": float(levels[251:].sum() / grey.size),
+            "dark_share": _share_between(grey, 0, 19),
+            "clipped_share": _share_between(grey, 251, 255),
             # One grey level more, so that black is grey and not every colour at once.
             "red_ratio": (red + 1) / (green + 1),
             "blue_ratio": (blue + 1) / (green + 1),
             "haze": haze(np.asarray(small, np.uint8)),
-            "bright_blob_share": bright_blob_share(grey) if levels[_BRIGHT:].any() else 0.0,
+            "bright_blob_share": bright_blob_share(grey),
         }
         values |= self._against_what_was(grey)
         values |= _found(detections, height_px=height, width_px=width)
@@ -231,7 +230,9 @@ def sharpness(grey: NDArray[np.uint8], contrast: float) -> float:
     Source: variance of the Laplacian, Pech-Pacheco et al., ICPR 2000. Differs: divided by the contrast, because
     the plain form falls with the light.
     """
-    return float(cv2.Laplacian(grey, cv2.CV_32F).var() / max(contrast**2, 1.0))
+    # Whole numbers: their sums are exact, and OpenCV makes them in a quarter of the time.
+    spread = float(cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))[1].item())
+    return spread**2 / max(contrast**2, 1.0)
 
 
 def noise_sigma(grey: NDArray[np.uint8]) -> float:
@@ -241,11 +242,13 @@ def noise_sigma(grey: NDArray[np.uint8]) -> float:
     instead of its mean, because structure would count as noise.
     """
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
-    response = np.abs(cv2.filter2D(grey, cv2.CV_16S, kernel)[1:-1, 1:-1]).ravel()
+    response = cv2.filter2D(grey, cv2.CV_16S, kernel)[1:-1, 1:-1]
     if not response.size:
         return 0.0
-    # Whole numbers: counting them gives the median in a fifth of the time of sorting.
-    below = np.cumsum(np.bincount(response))
+    # Whole numbers: counting them gives the median in a tenth of the time of sorting.
+    below = np.cumsum(cv2.calcHist([cv2.convertScaleAbs(response)], [0], None, [256], [0, 256]))
+    if below[-2] <= response.size // 2:  # the middle is where a byte ends, or beyond
+        below = np.cumsum(np.bincount(np.abs(response).ravel()))
     middle = np.searchsorted(below, [(response.size - 1) // 2, response.size // 2], side="right").mean()
     return float(middle / 6 / 0.6745)
 
@@ -281,8 +284,11 @@ def haze(picture: NDArray[np.uint8]) -> float:
 def bright_blob_share(grey: NDArray[np.uint8]) -> float:
     """Share of the picture that the largest connected area brighter than 240 takes; 0–1."""
     bright = cv2.inRange(grey, _BRIGHT, 255)
-    if not cv2.countNonZero(bright):
+    left, top, width, height = cv2.boundingRect(bright)
+    if not width:
         return 0.0
+    # Only where there is anything: numbering the areas of a whole picture took a fifth of a row's time.
+    bright = bright[top : top + height, left : left + width]
     areas = cv2.connectedComponentsWithStats(bright, connectivity=4)[2][1:, cv2.CC_STAT_AREA]
     return float(areas.max() / grey.size)
 
@@ -332,6 +338,11 @@ def _looks(
         "people_brightness": float(np.mean(brightness) / (cv2.mean(grey)[0] + 1)),
         "people_saturation": float(np.mean(colour)),
     }
+
+
+def _share_between(grey: NDArray[np.uint8], darkest: int, brightest: int) -> float:
+    """Share of the pixels with these grey levels, both included."""
+    return cv2.countNonZero(cv2.inRange(grey, darkest, brightest)) / grey.size
 
 
 def _grey(picture: NDArray[np.integer[Any] | np.floating[Any]]) -> NDArray[np.uint8]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import av
 import numpy as np
 import pytest
@@ -99,3 +101,14 @@ def test_a_small_picture_is_the_cheapest_that_is_large_enough(
     found = image.small_bgr(least_px)
     assert found.shape[1::-1] == size_px
     assert made is None or (found is made) == (max(made.shape) >= least_px)
+
+
+def test_making_a_whole_picture_leaves_no_threads_behind() -> None:
+    def threads() -> int:
+        return len(list(Path("/proc/self/task").iterdir()))
+
+    before = threads()
+    images = [decoded("yuv420p", width_px=640) for _ in range(3)]
+    for image in images:
+        image.bgr()
+    assert threads() == before, "swscale has started its own: of fifty cameras they would be a hundred"
