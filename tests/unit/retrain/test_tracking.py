@@ -1,4 +1,4 @@
-"""What MLflow is told of a run, in a real store of files: once, whole, and at no run's cost."""
+"""What MLflow is told of a run, in real stores, of files and of SQLite: once, whole, and at no run's cost."""
 
 from __future__ import annotations
 
@@ -59,18 +59,29 @@ def run(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
+    """Folder of a store, which the environment names: of files, or of SQLite with artefacts beside it."""
     folder = tmp_path / "store"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", folder.as_uri())
+    folder.mkdir()
+    is_sqlite = getattr(request, "param", "files") == "sqlite"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db" if is_sqlite else folder.as_uri())
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
+    monkeypatch.chdir(folder)  # where `mlruns` comes to be
     return folder
 
 
-def told(store: Path) -> list[Any]:
+EVERY_STORE = pytest.mark.parametrize(
+    "store",
+    ["files", pytest.param("sqlite", marks=pytest.mark.filterwarnings("default"))],  # MLflow warns of its own tables
+    indirect=True,
+)
+
+
+def told() -> list[Any]:
     from mlflow.tracking import MlflowClient
 
-    client = MlflowClient(tracking_uri=store.as_uri())
+    client = MlflowClient()
     experiment = client.get_experiment_by_name("footfall")
     return [] if experiment is None else list(client.search_runs([experiment.experiment_id]))
 
@@ -79,12 +90,13 @@ def fail(line: str) -> None:
     raise AssertionError(line)
 
 
+@EVERY_STORE
 def test_a_run_is_told_once_with_parameters_curves_and_model(run: Path, store: Path) -> None:
     from mlflow.tracking import MlflowClient
 
     for _ in range(2):
         tracking.track(run, RUN, PROMOTED, warn=fail)
-    (kept,) = told(store)
+    (kept,) = told()
     assert (kept.info.status, kept.info.run_name) == ("FINISHED", "fog-0123456789ab")
     assert kept.data.tags["footfall.run"] == RUN
     assert kept.data.tags["footfall.outcome"] == "promoted"
@@ -94,7 +106,7 @@ def test_a_run_is_told_once_with_parameters_curves_and_model(run: Path, store: P
     assert kept.data.metrics["gates/G1 new"] == 1.0
     assert "gates/G7" not in kept.data.metrics
     assert "challenger/all/ap50" not in kept.data.metrics
-    client = MlflowClient(tracking_uri=store.as_uri())
+    client = MlflowClient()
     losses = client.get_metric_history(kept.info.run_id, "loss")
     assert [(each.step, each.value) for each in losses] == [(1, 3.0), (20, 1.5)]
     boxes = client.get_metric_history(kept.info.run_id, "losses/box")
@@ -115,12 +127,12 @@ def test_nothing_of_a_single_picture_goes_there(run: Path, store: Path) -> None:
 def test_a_run_that_failed_is_told_so_and_in_full_when_it_has_ended(run: Path, store: Path) -> None:
     (run / "10-gates.json").rename(run / "kept")
     tracking.track(run, RUN, None, warn=fail)
-    (failed,) = told(store)
+    (failed,) = told()
     assert (failed.info.status, failed.data.tags["footfall.outcome"]) == ("FAILED", "failed")
     assert not [name for name in failed.data.metrics if name.startswith("gates/")]
     (run / "kept").rename(run / "10-gates.json")
     tracking.track(run, RUN, PROMOTED, warn=fail)
-    (ended,) = told(store)
+    (ended,) = told()
     assert (ended.info.status, ended.data.metrics["gates/G1 new"]) == ("FINISHED", 1.0)
 
 
