@@ -291,6 +291,8 @@ def reproduce(
     for part, difference in compared.differences.items():
         typer.echo(f"F1 on {part} frames: {difference:+.4f} (tolerance {TOLERANCE:g})")
     typer.echo("the same weights, to the last bit" if compared.is_same_model else "other weights")
+    if not compared.is_same_code:
+        typer.echo("other code than then")
     if compared.libraries:
         typer.echo(f"other libraries than then: {', '.join(compared.libraries)}")
     raise typer.Exit(0 if compared.holds else EXIT_FAILED)

@@ -36,18 +36,20 @@ class Comparison:
 
     Attributes:
         is_same_model: their weights are the same to the last bit.
-        differences: part of the test → F1 of the repetition minus that of the run.
+        is_same_code: so are the sources that made them.
+        differences: part of the test → F1 of the repetition minus that of the run; 1 where only one of them has any.
         libraries: those that have other versions now.
     """
 
     is_same_model: bool
+    is_same_code: bool
     differences: Mapping[str, float]
     libraries: tuple[str, ...]
 
     @property
     def holds(self) -> bool:
-        """Whether every difference is within the tolerance."""
-        return all(abs(each) <= TOLERANCE for each in self.differences.values())
+        """Whether anything was compared, and every difference is within the tolerance."""
+        return bool(self.differences) and all(abs(each) <= TOLERANCE for each in self.differences.values())
 
 
 def reproduce(first: Run, workshop: Workshop) -> Comparison:
@@ -137,15 +139,27 @@ def _compared(first: Run, again: Run, workshop: Workshop) -> Comparison:
             raise TrainingError(f"run {run.folder.name}: has no artefact {name!r}")
         return found
 
-    differences = {}
     parts = [artefact(run, "evaluate")["figures"]["challenger"]["parts"] for run in (first, again)]
-    for name in ("all", "old", "new"):
-        scores = [each[name]["f1"] for each in parts if name in each]
-        if len(scores) == 2 and None not in scores:
-            differences[name] = round(scores[1] - scores[0], 4)
-    before, now = set(artefact(first, "plan")["record"]["packages"]), set(record_of(workshop)["packages"])
+    before, now = artefact(first, "plan")["record"], record_of(workshop)
     return Comparison(
         artefact(first, "train")["sha256"] == artefact(again, "train")["sha256"],
-        differences,
-        tuple(sorted(now - before)),
+        before.get("code") == now["code"],
+        differences_of(*parts),
+        tuple(sorted(set(now["packages"]) - set(before["packages"]))),
     )
+
+
+def differences_of(first: Mapping[str, Any], again: Mapping[str, Any]) -> dict[str, float]:
+    """Compare F1 of the same parts of the test.
+
+    >>> differences_of({"all": {"f1": 0.9}, "new": {"f1": 0.8}}, {"all": {"f1": 0.91}, "new": {"f1": None}})
+    {'all': 0.01, 'new': 1.0}
+    """
+    found: dict[str, float] = {}
+    for name in ("all", "old", "new"):
+        one, other = (each.get(name, {}).get("f1") for each in (first, again))
+        if one is not None and other is not None:
+            found[name] = round(other - one, 4)
+        elif one is not other:
+            found[name] = 1.0
+    return found

@@ -13,6 +13,7 @@ import platform
 import time
 from dataclasses import asdict, dataclass
 from importlib.metadata import distributions
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import cv2
@@ -41,11 +42,10 @@ from retrain.run import Run, Stage
 from retrain.sampler import Sample
 from retrain.split import by_split, decide, piece_of
 from retrain.technique import Choice, Situation, choose, domain_auc
-from retrain.train import Network, Progress, Schedule, is_ours, teach
+from retrain.train import Network, Progress, Schedule, gpu_name, is_ours, teach
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -400,6 +400,8 @@ class _Stages:
             "curve": curve,
             "base": {"name": card.name, "sha256": card.sha256},
             "sha256": model.sha256,
+            # Beside the augmentation's own: where that is more, the processor holds a GPU up.
+            "picture_ms": round(taught.seconds * 1000 / max(taught.samples, 1), 2),
             "parameters": network.parameters(),
             "learning_parameters": network.learning_parameters(),
             "new": len(material[True]),
@@ -684,6 +686,7 @@ def record_of(shop: Workshop) -> dict[str, Any]:
     installed = sorted({f"{each.metadata['Name']}=={each.version}".lower() for each in distributions()})
     return {
         "footfall": __version__,
+        "code": code_digest(),
         "packages": [each for each in installed if each.partition("==")[0] in _TOLD_PACKAGES],
         "packages_digest": hashlib.sha256("\n".join(installed).encode()).hexdigest(),
         "python": platform.python_version(),
@@ -691,7 +694,18 @@ def record_of(shop: Workshop) -> dict[str, Any]:
             "processor": platform.processor() or platform.machine(),
             "cores": psutil.cpu_count(logical=True),
             "memory_mb": psutil.virtual_memory().total // 1_000_000,
+            "gpu": gpu_name(),
         },
         "champion": sha256_of(shop.champion / "model.onnx"),
         "teacher": None if shop.teacher is None else sha256_of(shop.teacher / "model.onnx"),
     }
+
+
+def code_digest() -> str:
+    """Digest of the sources that make a model, library and retraining, whatever version they call themselves."""
+    root = Path(__file__).parents[1]
+    files = sorted(path for package in ("footfall", "retrain") for path in (root / package).rglob("*.py"))
+    told = hashlib.sha256()
+    for path in files:
+        told.update(f"{path.relative_to(root).as_posix()} {sha256_of(path)}\n".encode())
+    return told.hexdigest()

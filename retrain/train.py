@@ -126,13 +126,18 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """What a training took."""
+    """What a training took.
+
+    Attributes:
+        gpu_memory_mb: at its peak; None without a GPU.
+    """
 
     steps: int
     samples: int
     seconds: float
     device: str
     precision: str
+    gpu_memory_mb: float | None = None
 
 
 class Network:
@@ -302,7 +307,24 @@ def teach(
             report(Progress(done, share, float(mean.sum()), by_part, samples, samples_per_s))
             reported_at, reported_samples, losses = now, samples, []
     network.model = averaged
-    return Taught(done, samples, time.monotonic() - started, str(network.device), str(precision).removeprefix("torch."))
+    return Taught(
+        done,
+        samples,
+        time.monotonic() - started,
+        str(network.device),
+        str(precision).removeprefix("torch."),
+        gpu_memory_mb(network.device),
+    )
+
+
+def gpu_name() -> str | None:
+    """Name of the GPU that a training would use; None without one."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+
+
+def gpu_memory_mb(device: torch.device) -> float | None:
+    """Most memory of a GPU that was in use by now; None on a processor."""
+    return round(torch.cuda.max_memory_allocated(device) / 1e6, 1) if device.type == "cuda" else None
 
 
 def _rate(done: int, share: float, warm_up_steps: int) -> float:

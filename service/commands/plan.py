@@ -25,6 +25,9 @@ def plan(  # noqa: PLR0917  Typer gives them by name
         int | None, typer.Option(min=1, max=1024, help="Plan for so many cores like these; without it, those here.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="Model name, model folder or bare YOLO .onnx file.")] = None,
+    core_price: Annotated[
+        float | None, typer.Option(min=0, help="Of a core for any while, in your currency; then a price is told.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002  Typer's way
 ) -> None:
     """Measure what a camera costs on this machine, in a few seconds, and tell how many it holds."""
@@ -44,12 +47,15 @@ def plan(  # noqa: PLR0917  Typer gives them by name
     width_px, height_px = (int(side) // 2 * 2 for side in found.groups())
     costs = measure_costs(detector, width_px=width_px, height_px=height_px, fps=fps)
     planned = plan_for(costs, cameras=cameras, fps=fps, sent_fps=sent_fps, cores=cores or usable_cores())
+    price = None if core_price is None else round(planned.cores_needed * core_price, 2)
     if as_json:
         answer = {
             **asdict(planned),
             "stages": dict(planned.stages),
             "fits": planned.fits,
+            "price": price,
             "costs": asdict(costs),
+            "runtime": detector.runtime,
             "model": detector.version.name,
             "input_size": settings.input_size,
         }
@@ -60,6 +66,11 @@ def plan(  # noqa: PLR0917  Typer gives them by name
     typer.echo(f"Measured here on one core, eight people in view, with {model_name}:\n{_costs_as_text(costs)}")
     typer.echo(f"{camera} takes {planned.camera_cores:.3f} cores:")
     typer.echo(_plan_as_text(planned, fps=min(fps, sent_fps), spare=1 - HEADROOM))
+    if price is not None:
+        typer.echo(f"At {core_price:g} a core, {planned.cores_needed} cores cost {price:g}.")
+    typer.echo(
+        f"The detector ran by {detector.runtime}; what a GPU takes off the cores is measured where there is one."
+    )
 
 
 def _costs_as_text(costs: Costs) -> str:

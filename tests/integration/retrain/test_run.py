@@ -26,6 +26,7 @@ from retrain.export import copy_with_threshold
 from retrain.frames import digest_of, read_manifest
 from retrain.gates import Bounds, Evidence, judge, verdict
 from retrain.predictions import CHALLENGER, CHAMPION, read_predictions, tally
+from retrain.stages import code_digest
 from tests.support.retrained import DRIFT_AT, REQUEST, Drifted
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -173,6 +174,8 @@ def test_the_record_tells_what_it_takes_to_do_it_again(promoted: Drifted) -> Non
     assert sum(each.is_drawn for each in frames) == 12
     record = artefact(promoted, "plan")["record"]
     assert any(each.startswith("torch==") for each in record["packages"])
+    assert record["code"] == code_digest()
+    assert artefact(promoted, "train")["picture_ms"] > 0
     assert record["champion"] == artefact(promoted, "train")["base"]["sha256"]
     assert artefact(promoted, "plan")["job"]["options"]["seed"] == 1
     assert artefact(promoted, "train")["sha256"] == sha256_of(folder_of(promoted) / "train" / "model.onnx")
@@ -279,6 +282,7 @@ def test_a_run_is_done_again_with_the_same_weights_and_not_without_its_pictures(
     assert done.returncode == 0, done.stderr[-2000:]
     assert "F1 on new frames: +0.0000 (tolerance 0.02)" in done.stdout
     assert "the same weights, to the last bit" in done.stdout
+    assert "other code" not in done.stdout
     assert len(Registry(promoted.database, promoted.blobs).log()) == log
     sample = promoted.samples.sample(read_manifest(folder_of(promoted) / "split" / "manifest.json")[0].id)
     content = promoted.blobs.get(sample.blob_key)

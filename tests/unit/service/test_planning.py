@@ -71,6 +71,9 @@ def test_the_command_answers_in_words_and_json(figure_model: Path, tmp_path: Pat
     assert answer["fits"] is False
     assert answer["cores_needed"] > 1
     assert answer["costs"]["decode_ms"] > 0
+    assert answer["price"] is None
+    priced = json.loads(CliRunner().invoke(app, [*wanted, "--core-price", "12.5", "--json"], env=environment).output)
+    assert priced["price"] == 12.5 * priced["cores_needed"]
 
 
 def test_a_size_that_is_none_is_refused(figure_model: Path) -> None:
