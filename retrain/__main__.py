@@ -224,6 +224,7 @@ def plan(
             deadline_s=shop.deadline_s,
             price_per_hour=shop.price_per_hour,
             has_teacher=shop.teacher is not None,
+            candidates=len(shop.candidates),
         )
     typer.echo(json.dumps(planned.as_json()) if as_json else plans.told(planned))
 
@@ -256,8 +257,8 @@ def baselines(
             name = path.name.removesuffix(".onnx")
             models[name] = path if path.is_dir() else import_model(path, Path(scratch) / "models", name=name)
         compared = candidates.compare(
-            models,
-            found.frames[-most:],
+            candidates.distinct(models),
+            *candidates.halves(found.frames[-most:]),
             pictures,
             input_size=settings.input_size,
             fps=fps,

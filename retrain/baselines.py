@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from footfall.errors import InsufficientLabelsError
+from footfall.errors import InsufficientLabelsError, ModelError
 from footfall.vision.detector import CARD_FILE, MODEL_FILE, load_detector, read_card
 from footfall.vision.evaluation import detection_scores
 from retrain.collect import read_picture
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 LEAST_FRAMES: Final = 20
 TABLE_FILE, CHART_FILE, JSON_FILE = "baselines.md", "baselines.svg", "baselines.json"
 _COST_PICTURES: Final = 5
-_MEMORY: Final = """
+_APART: Final = """
+import json
 import sys
 import numpy as np
 import psutil
@@ -43,7 +44,13 @@ before = process.memory_info().rss
 detector = load_detector(Path(sys.argv[1]), threads=1, input_size=int(sys.argv[2]))
 for _ in range(3):
     detector.detect([np.zeros((720, 1280, 3), np.uint8)])
-print(process.memory_info().rss - before)
+grown = process.memory_info().rss - before
+try:
+    load_detector(Path(sys.argv[1]), runtime="openvino", threads=1, input_size=int(sys.argv[2]))
+    runs_by = ["ONNX Runtime", "OpenVINO"]
+except Exception:
+    runs_by = ["ONNX Runtime"]
+print(json.dumps([grown, runs_by]))
 """
 
 
@@ -56,7 +63,7 @@ class Candidate:
         cpu_ms: of a picture, one thread, median; scaling included.
         memory_mb: that a process grows by.
         streams_per_core: at `fps` analyses a second.
-        formats: of the file that there is, and what it can be run by.
+        formats: of the file that there is, and what has loaded it here.
         is_best_for_its_cost: no other model is as right for less (the Pareto front).
     """
 
@@ -78,7 +85,8 @@ class Candidate:
 
 def compare(
     models: Mapping[str, Path],
-    frames: Sequence[LabelledFrame],
+    chooses: Sequence[LabelledFrame],
+    judges: Sequence[LabelledFrame],
     folder: Path,
     *,
     input_size: int,
@@ -88,14 +96,11 @@ def compare(
     """Measure model folders on labelled frames, most right first.
 
     Args:
-        frames: of the site; folder: where their pictures are.
+        chooses, judges: frames on which each model's threshold is chosen, and those on which it is judged; of times
+            apart. Folder: where their pictures are.
         fps: analyses a second and camera.
-
-    Raises:
-        InsufficientLabelsError: fewer than `LEAST_FRAMES` frames, or all of one stretch of time.
     """
-    chooses, judges = _halves(frames)
-    pictures = {each.id: read_picture(folder, each) for each in frames}
+    pictures = {each.id: read_picture(folder, each) for each in (*chooses, *judges)}
     found: dict[str, Candidate] = {}
     detectors = {name: load_detector(path, threads=1, input_size=input_size) for name, path in models.items()}
     first = next(iter(detectors.values()))
@@ -111,8 +116,12 @@ def compare(
     return sorted(_with_front(list(found.values())), key=lambda each: -each.f1)
 
 
-def _halves(frames: Sequence[LabelledFrame]) -> tuple[list[LabelledFrame], list[LabelledFrame]]:
-    """Two halves that share no piece of a camera's time."""
+def halves(frames: Sequence[LabelledFrame]) -> tuple[list[LabelledFrame], list[LabelledFrame]]:
+    """Divide frames into two halves that share no piece of a camera's time.
+
+    Raises:
+        InsufficientLabelsError: fewer than `LEAST_FRAMES` frames, or all of one stretch of time.
+    """
     if len(frames) < LEAST_FRAMES:
         raise InsufficientLabelsError(
             f"labelled frames: {len(frames)}, expected at least {LEAST_FRAMES} to compare models on; label "
@@ -148,6 +157,7 @@ def _candidate(  # noqa: PLR0917  what was measured, in the order of the table
     precision, recall = scores["precision"], scores["recall"]
     f1 = 2 * precision * recall / (precision + recall) if precision and recall else 0.0
     card = read_card(path)
+    memory_mb, runs_by = _apart(path, input_size)
     return Candidate(
         name=name,
         sha256=card.sha256,
@@ -157,19 +167,20 @@ def _candidate(  # noqa: PLR0917  what was measured, in the order of the table
         recall=_rounded(recall),
         f1=round(f1, 4),
         cpu_ms=round(cpu_ms, 2),
-        memory_mb=_memory_mb(path, input_size),
+        memory_mb=memory_mb,
         streams_per_core=round(1000 / (cpu_ms * fps), 1),
         size_mb=round((path / MODEL_FILE).stat().st_size / 1e6, 1),
-        formats="ONNX (ONNX Runtime, OpenVINO)",
+        formats=f"ONNX ({', '.join(runs_by)})",
         licence=card.licence,
     )
 
 
-def _memory_mb(path: Path, input_size: int) -> float:
-    """Measured in a process of its own, so that none stands in another's memory."""
-    command = [sys.executable, "-c", _MEMORY, str(path), str(input_size)]
+def _apart(path: Path, input_size: int) -> tuple[float, list[str]]:
+    """Megabytes that a model takes and what runs it, in a process of its own: none stands in another's memory."""
+    command = [sys.executable, "-c", _APART, str(path), str(input_size)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)  # noqa: S603
-    return round(int(done.stdout.split()[-1]) / 1e6, 1)
+    grown, runs_by = json.loads(done.stdout.splitlines()[-1])
+    return round(grown / 1e6, 1), list(runs_by)
 
 
 def _rounded(value: float | None) -> float | None:
@@ -252,6 +263,21 @@ def chart(candidates: Sequence[Candidate], *, width_px: int = 640, height_px: in
         parts.append(f'<circle cx="{x}" cy="{y}" r="5" fill="{colour}"/>')
         parts.append(f'<text x="{x + 9}" y="{y + 4}">{html.escape(each.name)} {each.f1:.3f}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def distinct(models: Mapping[str, Path]) -> dict[str, Path]:
+    """Leave out what is the same model by another name, and broken folders; the first name stays."""
+    found: dict[str, Path] = {}
+    known = set()
+    for name, folder in models.items():
+        try:
+            sha256 = read_card(folder).sha256
+        except ModelError:
+            continue
+        if sha256 not in known:
+            known.add(sha256)
+            found[name] = folder
+    return found
 
 
 def folders_below(models_dir: Path) -> dict[str, Path]:

@@ -94,12 +94,14 @@ def make_plan(
     deadline_s: float,
     price_per_hour: float | None,
     has_teacher: bool,
+    candidates: int = 1,
 ) -> Plan:
     """Measure a few real steps of the model in use and count what there is to do.
 
     Args:
         champion: model folder.
         folder: on whose disk the run will be.
+        candidates: models that could serve instead, the one in use included.
 
     Raises:
         TrainingError: the model in use cannot be trained on.
@@ -111,6 +113,7 @@ def make_plan(
     frames = available.new + available.old
     test = round(frames * TEST_SHARE)
     stressed = min(options.stress_frames, test) * len(STRESS_KINDS) * len(STRESS_SEVERITIES)
+    compared_s = (candidates + 1) * (min(test, 100) + 150) * frame_s if candidates > 1 else 0.0
     stage_s = {
         "plan": _START_S,
         "collect": options.drawn * 0.03,
@@ -120,7 +123,7 @@ def make_plan(
         # Val for floats and 8 bits; calibration.
         "export": (4 * round(frames * VAL_SHARE) + 300) * frame_s,
         # Champion and challenger each.
-        "evaluate": 2 * (test + stressed) * frame_s,
+        "evaluate": 2 * (test + stressed) * frame_s + compared_s,
         **dict.fromkeys(("gates", "promote"), 0.0),
     }
     seconds = sum(stage_s.values())

@@ -70,7 +70,9 @@ def reproduce(first: Run, workshop: Workshop) -> Comparison:
     )
     again = Run(_free(first.folder), tell=lambda line: first.say("reproduce", f"{line['stage']}: {line['what']}"))
     again.folder.mkdir(parents=True)
-    stages = stages_of(dataclasses.replace(workshop, options=options, promote=lambda *_: _COMPARED), again)
+    stages = stages_of(
+        dataclasses.replace(workshop, options=options, candidates={}, promote=lambda *_: _COMPARED), again
+    )
     for number, stage in enumerate(stages, start=1):
         name = f"{number:02}-{stage.name}.json"
         if stage.name in _TAKEN_OVER:

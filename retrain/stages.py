@@ -30,7 +30,7 @@ from footfall.vision.detector import (
 )
 from footfall.vision.evaluation import detection_scores
 from footfall.vision.statistics import blockiness, haze, noise_sigma, sharpness
-from retrain import evaluate, export, gates, job, plan, quantise
+from retrain import baselines, evaluate, export, gates, job, plan, quantise
 from retrain.augment import Augmenter, Material, Mixture, sheet
 from retrain.collect import collect, picture_file, read_picture
 from retrain.examples import differing
@@ -66,6 +66,9 @@ _SURE: Final = 0.4
 """A teacher's find from this confidence on is a label for training."""
 _MOST_LOOKED_AT: Final = 2000
 _SHEET_FRAMES: Final = 30
+_MOST_COMPARED: Final = 100
+_USUAL_FPS: Final = 5.0
+"""Analyses of a camera a second, for how many fit on a core."""
 _WRITTEN_LESS_S: Final = 2.0
 _PARITY_PICTURES: Final = 8
 _TOLD_AGAIN_S: Final = 30.0
@@ -79,6 +82,7 @@ class Workshop:
     Attributes:
         champion: folder of the model in use; base: of the one with floats that it was made of, which learns on.
         ancestors: the model in use and those that it was learned on from, newest first.
+        candidates: models that could serve instead, by name, the one in use first.
         teacher: folder of a stronger model; None without one.
         bounds: of the gates.
         promote: takes the folder of a challenger, that of the model with floats it was made of (None: itself), its gate
@@ -94,6 +98,7 @@ class Workshop:
     champion: Path
     base: Path
     ancestors: Sequence[Ancestor]
+    candidates: Mapping[str, Path]
     teacher: Path | None
     bounds: gates.Bounds
     deadline_s: float
@@ -141,6 +146,7 @@ class _Stages:
             deadline_s=shop.deadline_s,
             price_per_hour=shop.price_per_hour,
             has_teacher=shop.teacher is not None,
+            candidates=len(shop.candidates),
         )
         if not planned.fits:
             raise TrainingError(
@@ -544,8 +550,30 @@ class _Stages:
             "challenger_ms": challenger_ms,
             "quantised": quantised,
             "fell_back": fell_back,
+            "baselines": self._baselines(challenger, parts["val"], test, scratch),
             "opened_seal": shop.options.open_seal,
         }
+
+    def _baselines(
+        self, challenger: Path, val: Sequence[LabelledFrame], test: Sequence[LabelledFrame], scratch: Path
+    ) -> list[dict[str, Any]]:
+        """Compare with every other model at hand: perhaps nothing need have been trained. Empty without another one."""
+        shop = self._shop
+        if len(shop.candidates) < 2:
+            return []
+        self._run.say("evaluate", f"compared with {', '.join(shop.candidates)}")
+        found = baselines.compare(
+            {**shop.candidates, read_card(challenger).name: challenger},
+            _spread(val, _MOST_COMPARED),
+            _spread(test, _MOST_COMPARED),
+            self._run.part("collect"),
+            input_size=shop.options.input_size,
+            fps=_USUAL_FPS,
+            report=lambda line: self._run.say("evaluate", line),
+        )
+        frames = min(len(test), _MOST_COMPARED)
+        baselines.write(found, scratch, frames=frames, input_size=shop.options.input_size, fps=_USUAL_FPS)
+        return [asdict(each) for each in found]
 
     def _quantised(self, exported: Artefact, test: Sequence[LabelledFrame]) -> tuple[float, float] | None:
         if exported["artefact"] != "int8":
@@ -594,6 +622,7 @@ class _Stages:
             "technique": done["technique"],
             "data": {"digest": done["split"]["digest"], "test_digest": done["split"]["test_digest"]},
             "champion": done["plan"]["record"]["champion"],
+            "baselines": done["evaluate"].get("baselines", []),
             "training": done["train"]["taught"] | {"curve": done["train"]["curve"]},
             "examples": self._examples(),
         }

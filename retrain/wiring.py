@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import math
 from dataclasses import dataclass
@@ -20,10 +21,11 @@ from footfall.stores.retrains import RetrainStore
 from footfall.stores.runs import examples_key
 from footfall.stores.samples import SampleStore
 from footfall.vision.detector import read_card
-from footfall.vision.models import EMBEDDED_FOLDER, resolve_model
+from footfall.vision.models import EMBEDDED, EMBEDDED_FOLDER, resolve_model
 from retrain.job import read_job
 from retrain.lineage import Ancestor, Step, ancestors
 
+_MOST_CANDIDATES = 8
 _PLAN = "01-plan.json"
 """Of a run's folder: what it began with."""
 
@@ -183,6 +185,7 @@ def workshop_of(
     Raises:
         ModelError: the model in use or the teacher cannot be used.
     """
+    from retrain.baselines import distinct, folders_below  # noqa: PLC0415
     from retrain.gates import Bounds  # noqa: PLC0415  loads PyTorch: not for a run that is over
     from retrain.promote import hand_over  # noqa: PLC0415
     from retrain.stages import Workshop  # noqa: PLC0415
@@ -190,6 +193,7 @@ def workshop_of(
     models_dir = settings.models_dir
     champion = champion or champion_of(settings, stores.registry)
     sha256 = read_card(champion).sha256
+    others = {read_card(champion).name: champion, EMBEDDED: EMBEDDED_FOLDER, **folders_below(models_dir)}
 
     def promote(
         challenger: Path,
@@ -226,6 +230,7 @@ def workshop_of(
         champion=champion,
         base=base_of(champion, settings, stores.registry),
         ancestors=line_of(champion, settings, stores.registry),
+        candidates=dict(itertools.islice(distinct(others).items(), _MOST_CANDIDATES)),
         teacher=None if settings.teacher_model is None else resolve_model(settings.teacher_model, models_dir),
         bounds=Bounds(precision_target=settings.precision_target, may_lose=settings.retrain_may_lose),
         deadline_s=settings.retrain_deadline_h * 3600,

@@ -56,6 +56,7 @@ function draw({ name, run, report, examples }, nameOf) {
   element("report-charts").replaceChildren(
     ...(figures ? [curveCard(figures, name, champion)] : []),
     ...(training?.curve?.length ? [lossCard(training)] : []),
+    ...(report?.baselines?.length ? [baselinesCard(report.baselines)] : []),
     ...(stress?.length ? [stressCard(stress)] : []),
   );
   element("report-parts").replaceChildren(...(figures ? partRows(figures) : []));
@@ -116,6 +117,17 @@ function lossCard({ curve, steps, seconds, device }) {
     make("ul", { class: "report-legend" }, ...(parts.length ? [["loss", "all of the loss", "is-challenger"], ...parts] : []).map(([, text, className]) =>
       make("li", {}, make("span", { class: `report-key ${className}` }), text))),
     make("p", { class: "hint" }, `${steps} steps in ${Math.round(seconds)} s on ${device}.`));
+}
+
+/** Models at hand, compared on the same frames: perhaps another one would have done. */
+function baselinesCard(candidates) {
+  const columns = [["F1", (each) => score(each.f1)], ["AP", (each) => score(each.ap50)], ["CPU ms", (each) => each.cpu_ms.toFixed(1)],
+    ["streams a core", (each) => String(each.streams_per_core)], ["MB", (each) => each.memory_mb.toFixed(0)], ["licence", (each) => each.licence]];
+  return make("section", { class: "card report-card" }, make("h3", {}, "Models at hand"), make("div", { class: "report-scroll" }, make("table", { class: "lines" },
+    make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "model"), ...columns.map(([title]) => make("th", { scope: "col" }, title)))),
+    make("tbody", {}, ...candidates.map((each) => make("tr", {}, make("th", { scope: "row" }, each.name + (each.is_best_for_its_cost ? " ●" : "")),
+      ...columns.map(([, text]) => make("td", {}, text(each)))))))),
+  make("p", { class: "hint" }, "On frames of the test, each at a threshold chosen on others. ● No other one is as right for less."));
 }
 
 function stressCard(stress) {

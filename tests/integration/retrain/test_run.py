@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from footfall.stores.registry import Registry
 from footfall.stores.retrains import RetrainStore
 from footfall.stores.runs import forget_examples, read_examples
 from footfall.vision.detector import load_detector, read_card, sha256_of
+from footfall.vision.models import EMBEDDED_FOLDER
 from retrain.collect import picture_file
 from retrain.examples import differing
-from retrain.export import copy_with_threshold
+from retrain.export import copy_model, copy_with_threshold, write_model_json
 from retrain.frames import digest_of, read_manifest
 from retrain.gates import Bounds, Evidence, judge, verdict
 from retrain.predictions import CHALLENGER, CHAMPION, read_predictions, tally
@@ -88,9 +90,21 @@ def artefact(site: Drifted, name: str) -> dict[str, Any]:
 def promoted(tmp_path_factory: pytest.TempPathFactory) -> Drifted:
     """A site whose retraining went through loose gates."""
     site = Drifted(tmp_path_factory.mktemp("site"), cameras=2, frames=20)
-    status, out, err = run(site, **LOOSE, **tracked_in(site))
+    another_model(site.folder / "models/other")
+    status, out, err = run(site, **LOOSE, **tracked_in(site), FOOTFALL_MODEL="embedded")
     assert (status, out.partition(" ")[0]) == (0, "promoted:"), err[-3000:]
     return site
+
+
+def another_model(folder: Path) -> None:
+    """Write one that sees what the embedded one does, and is another one by its bytes."""
+    copy_model(EMBEDDED_FOLDER, folder)
+    model = onnx.load(str(folder / "model.onnx"))
+    model.doc_string = "another one"
+    onnx.save(model, str(folder / "model.onnx"))
+    write_model_json(
+        folder, read_card(folder).model_copy(update={"name": "other", "sha256": sha256_of(folder / "model.onnx")})
+    )
 
 
 def tracked_in(site: Drifted) -> dict[str, str]:
@@ -145,6 +159,22 @@ def test_what_people_look_at_is_kept_where_the_page_finds_it(promoted: Drifted) 
     assert examples
     assert forget_examples(promoted.blobs, [examples[0]["sample"]]) == 1
     assert read_examples(promoted.blobs, REQUEST) == examples[1:]
+
+
+@pytest.mark.slow
+def test_models_at_hand_are_compared_and_the_table_goes_into_the_run(promoted: Drifted) -> None:
+    registry = Registry(promoted.database, promoted.blobs)
+    champion = registry.model(registry.aliases().champion or "")
+    told = (champion.gates or {})["baselines"]
+    assert {each["name"] for each in told} == {"embedded", "other", champion.name}
+    by_name = {each["name"]: each for each in told}
+    assert by_name["embedded"]["f1"] == by_name["other"]["f1"]
+    assert all(each["streams_per_core"] > 0 and each["licence"] == "AGPL-3.0-or-later" for each in told)
+    table = (folder_of(promoted) / "evaluate/baselines.md").read_text()
+    assert [line.split("|")[1].strip().removesuffix(" ●") for line in table.splitlines()[2:]] == [
+        each["name"] for each in told
+    ]
+    assert "<polyline" in (folder_of(promoted) / "evaluate/baselines.svg").read_text()
 
 
 @pytest.mark.slow

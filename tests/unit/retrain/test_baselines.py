@@ -11,7 +11,7 @@ import pytest
 
 from footfall.errors import InsufficientLabelsError
 from footfall.vision.models import EMBEDDED_FOLDER
-from retrain.baselines import Candidate, _halves, _with_front, chart, compare, folders_below, table, write
+from retrain.baselines import Candidate, _with_front, chart, compare, distinct, folders_below, halves, table, write
 from retrain.collect import draw
 from retrain.frames import LabelledFrame
 from retrain.split import piece_of
@@ -55,11 +55,11 @@ def frame(number: int) -> LabelledFrame:
 
 
 def test_what_chooses_the_threshold_shares_no_day_with_what_judges() -> None:
-    first, second = _halves([frame(number) for number in range(40)])
+    first, second = halves([frame(number) for number in range(40)])
     assert len(first) + len(second) == 40
     assert not {piece_of(each, "day") for each in first} & {piece_of(each, "day") for each in second}
     with pytest.raises(InsufficientLabelsError, match="3, expected at least 20"):
-        _halves([frame(number) for number in range(3)])
+        halves([frame(number) for number in range(3)])
 
 
 @pytest.mark.timeout(200)
@@ -73,11 +73,13 @@ def test_real_models_are_measured_on_real_pictures(tmp_path: Path) -> None:
     ]
     lines: list[str] = []
     models = {"embedded": EMBEDDED_FOLDER, "again": EMBEDDED_FOLDER}
-    found = compare(models, frames, tmp_path, input_size=320, fps=5.0, report=lines.append)
+    found = compare(models, *halves(frames), tmp_path, input_size=320, fps=5.0, report=lines.append)
     assert {each.name for each in found} == {"embedded", "again"}
     assert found[0].f1 == found[1].f1 > 0.5  # a model is as right as itself
     assert max(each.cpu_ms for each in found) < 3 * min(each.cpu_ms for each in found)
     assert all(5 < each.memory_mb < 500 for each in found)
+    assert {each.formats for each in found} == {"ONNX (ONNX Runtime, OpenVINO)"}
+    assert distinct(models | {"gone": tmp_path / "gone"}) == {"embedded": EMBEDDED_FOLDER}
     assert all(each.licence == "AGPL-3.0-or-later" for each in found)
     assert len(lines) == 2
     write(found, tmp_path / "out", frames=24, input_size=320, fps=5.0)
