@@ -236,6 +236,19 @@ REPORT: dict[str, Any] = GATES | {
         for kind in ("dark", "fog", "noise")
         for severity in (1, 3, 5)
     ],
+    "baselines": [
+        {
+            "name": name,
+            "f1": f1,
+            "ap50": f1 + 0.01,
+            "cpu_ms": cpu_ms,
+            "streams_per_core": round(200 / cpu_ms, 1),
+            "memory_mb": 60.0,
+            "licence": "AGPL-3.0-or-later",
+            "is_best_for_its_cost": f1 != 0.79,
+        }
+        for name, f1, cpu_ms in (("night", 0.86, 12.0), ("embedded", 0.80, 9.0), ("bought", 0.79, 40.0))
+    ],
     "training": {
         "steps": 20,
         "seconds": 75.3,
@@ -289,6 +302,10 @@ def test_a_report_shows_curves_parts_and_frames_on_which_models_differ_until_the
     expect(report.get_by_role("img", name="Precision against recall").locator("polyline")).to_have_count(2)
     expect(report.get_by_role("img", name="Precision against recall").locator("circle")).to_have_count(2)
     expect(report).to_contain_text("fog-night: precision 0.890, recall 0.810, AP 0.870")
+    at_hand = report.locator(".report-card", has_text="Models at hand").locator("tbody tr")
+    expect(at_hand).to_have_count(3)
+    expect(at_hand.nth(1)).to_contain_text("embedded ●0.8000.8109.022.260AGPL-3.0-or-later")
+    expect(at_hand.nth(2)).not_to_contain_text("●")
     expect(report.get_by_role("img", name="Loss by step of training").locator("polyline")).to_have_count(4)
     expect(report.locator("tr", has_text="fog")).to_contain_text("0.425 → 0.550")
     part = report.locator('tr[data-part="camera hall"]')
