@@ -7,6 +7,7 @@ A runtime is native code: a model can end it with a signal, never answer, or tak
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -91,16 +92,16 @@ def try_apart(
     Args:
         name: of the model, for messages.
         cpu_s: time of one core that it may take.
-        memory_mb: that it may take; None for half of what is free, and at least a gigabyte.
+        memory_mb: that it may take; None for half of what is free, or for a gigabyte of less than two.
 
     Raises:
         ModelError: it is not what its card says, fails, or ended or outlasted its process.
         OSError: no process could be started, which is not the model's fault.
     """
     if memory_mb is None:
-        import psutil  # noqa: PLC0415  not needed by the process that tries
-
-        memory_mb = max(_LEAST_MEMORY_MB, _MEMORY_SHARE * psutil.virtual_memory().available / 1e6)
+        free_mb = _free_mb()
+        # Never more than there is: where a container's memory ends, all of it is ended.
+        memory_mb = min(max(_LEAST_MEMORY_MB, _MEMORY_SHARE * free_mb), 0.9 * free_mb)
     command = [sys.executable, "-m", "service.smoke", str(folder), runtime, str(input_size), f"{cpu_s}", f"{memory_mb}"]
     # It needs none of the service's secrets.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("FOOTFALL_")}
@@ -141,6 +142,22 @@ def try_apart(
         raise ModelError(refused)
 
 
+def _free_mb(cgroup: Path = Path("/sys/fs/cgroup")) -> float:
+    """Memory that is free on the machine and in this container, where there is one with a bound."""
+    import psutil  # noqa: PLC0415  not needed by the process that tries
+
+    free = float(psutil.virtual_memory().available)
+    for bound, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        try:
+            free = min(free, int((cgroup / bound).read_text()) - int((cgroup / used).read_text()))
+        except (OSError, ValueError):  # another version of cgroups, or `max`: no bound
+            continue
+    return max(0.0, free) / 1e6
+
+
 def _answer(printed: str) -> str | None:
     """What the process said: why the model is refused, empty where it is not; None where it said nothing."""
     # A runtime may print as well.
@@ -169,6 +186,8 @@ def main(arguments: list[str]) -> int:
     resource.setrlimit(resource.RLIMIT_CPU, (second, second + 1))
     resource.setrlimit(resource.RLIMIT_DATA, (int(float(memory_mb) * 1e6),) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError):  # where memory ends all the same, this process is ended and no other
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     from footfall.vision.detector import load_detector  # noqa: PLC0415  within the limits
 
     refused: str | None = None

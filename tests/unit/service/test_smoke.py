@@ -14,7 +14,7 @@ import pytest
 from support.figures import write_broken_model, write_endless_model, write_figure_model, write_greedy_model
 
 from footfall.errors import ModelError
-from service.smoke import try_apart
+from service.smoke import _free_mb, try_apart
 
 HOW: dict[str, Any] = {"runtime": "onnxruntime", "input_size": 320}
 
@@ -65,6 +65,16 @@ def test_whatever_ends_its_process_ends_no_other(tmp_path: Path, number: signal.
     ):
         try_apart(folder, name="crashing", **HOW)
     thread.join(5)
+
+
+def test_a_container_with_little_memory_bounds_it(tmp_path: Path) -> None:
+    unbound = _free_mb(tmp_path)
+    assert unbound > 100
+    (tmp_path / "memory.max").write_text("900000000\n")
+    (tmp_path / "memory.current").write_text("650000000\n")
+    assert _free_mb(tmp_path) == 250.0
+    (tmp_path / "memory.max").write_text("max\n")
+    assert _free_mb(tmp_path) > 250.0
 
 
 def test_it_gets_none_of_the_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
