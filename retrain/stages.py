@@ -425,7 +425,7 @@ class _Stages:
             step=progress.step,
             steps=choice.steps,
             epoch=round(epoch, 2),
-            epochs=round(epoch * choice.steps / progress.step, 1),
+            epochs=round(epoch * choice.steps / progress.step, 2),
             loss=round(progress.loss, 4),
             losses=losses,
         )
