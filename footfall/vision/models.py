@@ -203,11 +203,17 @@ def _class_names(text: str | None, count: int | None) -> list[str]:
 
 
 def _export(source: Path, scratch: Path) -> Path:
-    """Convert a `.pt` checkpoint with Ultralytics."""
+    """Convert a `.pt` checkpoint with Ultralytics; only weights and layers that it knows are read, no code is run.
+
+    Raises:
+        ModelError: it holds anything else, or PyTorch or Ultralytics cannot read it so.
+    """
     os.environ.setdefault("YOLO_OFFLINE", "true")
     os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+    os.environ["ULTRALYTICS_SAFE_LOAD"] = "true"  # read when it is loaded
     try:
         from ultralytics import YOLO  # noqa: PLC0415  the `retrain` extra
+        from ultralytics.nn import tasks  # noqa: PLC0415
     except ImportError:
         raise ModelError(
             f"model {source.name!r}: a .pt file needs the `retrain` extra (`pip install footfall[retrain]`); or "
@@ -215,4 +221,15 @@ def _export(source: Path, scratch: Path) -> Path:
         ) from None
     copy = scratch / source.name
     shutil.copyfile(source, copy)  # Ultralytics writes beside its input
+    if not tasks._SafeLoad.SUPPORTED:  # noqa: SLF001  it would quietly load what may be code
+        raise ModelError(f"model {source.name!r}: PyTorch is older than 2.6 and cannot read weights alone; not opened")
+    try:
+        # Also where it was loaded before, without the setting: these bytes are what is read again below.
+        tasks.torch_safe_load(str(copy), safe_only=True)
+    except Exception as error:  # noqa: BLE001  unpicklers raise what they like
+        told = str(error).strip().partition("\n")[0][:160]
+        raise ModelError(
+            f"model {source.name!r}: cannot be read as weights alone ({type(error).__name__}: {told}); no code of it "
+            "was run. Convert it to .onnx where you trust it, and import that"
+        ) from None
     return Path(YOLO(str(copy)).export(format="onnx", dynamic=True, simplify=False))
