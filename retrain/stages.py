@@ -562,15 +562,19 @@ class _Stages:
         if len(shop.candidates) < 2:
             return []
         self._run.say("evaluate", f"compared with {', '.join(shop.candidates)}")
-        found = baselines.compare(
-            {**shop.candidates, read_card(challenger).name: challenger},
-            _spread(val, _MOST_COMPARED),
-            _spread(test, _MOST_COMPARED),
-            self._run.part("collect"),
-            input_size=shop.options.input_size,
-            fps=_USUAL_FPS,
-            report=lambda line: self._run.say("evaluate", line),
-        )
+        try:
+            found = baselines.compare(
+                {**shop.candidates, read_card(challenger).name: challenger},
+                _spread(val, _MOST_COMPARED),
+                _spread(test, _MOST_COMPARED),
+                self._run.part("collect"),
+                input_size=shop.options.input_size,
+                fps=_USUAL_FPS,
+                report=lambda line: self._run.say("evaluate", line),
+            )
+        except Exception as error:  # noqa: BLE001  whatever somebody has imported, it must not end this run
+            self._run.say("evaluate", f"models at hand were not compared: {str(error)[:200]}")
+            return []
         frames = min(len(test), _MOST_COMPARED)
         baselines.write(found, scratch, frames=frames, input_size=shop.options.input_size, fps=_USUAL_FPS)
         return [asdict(each) for each in found]
