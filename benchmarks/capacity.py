@@ -283,6 +283,7 @@ def measure(
     input_size: int,
     model: str,
     floors_ms: tuple[float, float],
+    threads: int = 0,
 ) -> Run:
     """Play and count one number of cameras."""
     chosen = [films[index % len(films)] for index in range(number)]
@@ -290,7 +291,8 @@ def measure(
     with rtsp_server()([(f"/{name}", film.video, FPS) for name, film in zip(names, chosen, strict=True)]) as server:
         cameras = cameras_of(server, names, chosen)
         launched_s = time.monotonic()
-        with running(scratch, cameras, model, FOOTFALL_INPUT_SIZE=str(input_size)) as (pid, url):
+        settings = {"FOOTFALL_INPUT_SIZE": str(input_size), "FOOTFALL_INFERENCE_THREADS": str(threads)}
+        with running(scratch, cameras, model, **settings) as (pid, url):
             live_s = wait_until_live(url, number) - launched_s
             time.sleep(2.0)
             service = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
@@ -463,6 +465,7 @@ def main() -> int:
         "--seconds", type=float, default=LOOP_S, help="of each run; under 20, one loop, counts are not judged"
     )
     parser.add_argument("--input-size", type=int, default=320)
+    parser.add_argument("--threads", type=int, default=0, help="FOOTFALL_INFERENCE_THREADS of the service")
     parser.add_argument("--model", type=Path, default=EMBEDDED_FOLDER, help="model folder")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     parser.add_argument("--document", action="store_true", help="write the table into docs/performance.md")
@@ -485,6 +488,7 @@ def main() -> int:
         "load": os.getloadavg()[0],
         "model": options.model.name,
         "input_size": options.input_size,
+        "threads": options.threads,
         "at": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
     }
     with tempfile.TemporaryDirectory(prefix="footfall-capacity-") as folder:
@@ -515,6 +519,7 @@ def main() -> int:
                         input_size=options.input_size,
                         model=str(options.model),
                         floors_ms=floors_ms,
+                        threads=options.threads,
                     )
                 )
                 print(row(runs[-1]), flush=True)

@@ -145,7 +145,7 @@ class Fleet:
         if not camera.enabled:
             self._on_state(StateChange(camera.id, CameraState.DISABLED, self._clock.now(), "switched off"))
             return
-        running.slot = NewestFrame(running.ledger, self._scheduler.wake)
+        running.slot = NewestFrame(running.ledger, self._scheduler.arrived)
         self._scheduler.add(camera.id, running.slot, camera.target_fps, camera.priority)
         running.reader = CameraReader(
             camera,

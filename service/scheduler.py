@@ -78,10 +78,16 @@ class Scheduler:
             self._turns.pop(camera_id, None)
 
     def wake(self) -> None:
-        """Look again; called when a frame has arrived or the pipeline is to stop."""
+        """Let everybody who waits look again; called when the pipeline is to stop or to change."""
         with self._condition:
             self._arrivals += 1
             self._condition.notify_all()
+
+    def arrived(self) -> None:
+        """A frame has arrived: one of those who wait looks for it; a second would find nothing."""
+        with self._condition:
+            self._arrivals += 1
+            self._condition.notify()
 
     def next_batch(self, timeout_s: float) -> list[ScheduledFrame]:
         """Wait for frames that are due.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
-import supervision as sv
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import supervision as sv
     from numpy.typing import NDArray
 
     from footfall.domain import Camera
@@ -18,7 +19,14 @@ if TYPE_CHECKING:
 
 _LINE_BGR: Final = (60, 200, 255)
 _ZONE_BGR: Final = (230, 160, 60)
-_PALETTE: Final = sv.ColorPalette.from_hex(["#36c275", "#4aa3ff", "#ffb020", "#e0559a", "#9b7bff", "#2ed1c4"])
+_COLORS: Final = ("#36c275", "#4aa3ff", "#ffb020", "#e0559a", "#9b7bff", "#2ed1c4")
+
+
+@functools.cache
+def _palette() -> sv.ColorPalette:
+    import supervision as sv  # noqa: PLC0415  a tenth of the service's start, and nobody may look
+
+    return sv.ColorPalette.from_hex(list(_COLORS))
 
 
 def annotate(
@@ -53,17 +61,19 @@ def annotate(
     _draw_zones(canvas, camera, analysis.people_in_zone, thickness)
     if trails:
         for identity, trail in trails.items():
-            color = _PALETTE.by_idx(identity).as_bgr()
+            color = _palette().by_idx(identity).as_bgr()
             points = np.round(np.array(trail) * scale).astype(np.int32).reshape(-1, 1, 2)
             cv2.polylines(canvas, [points], isClosed=False, color=color, thickness=thickness, lineType=cv2.LINE_AA)
     if len(analysis.tracks.ids):
+        import supervision as sv  # noqa: PLC0415  as above
+
         people = sv.Detections(
             xyxy=analysis.tracks.boxes_px * np.float32(scale),
             confidence=analysis.tracks.scores,
             class_id=np.zeros(len(analysis.tracks.ids), dtype=np.int64),
             tracker_id=analysis.tracks.ids,
         )
-        boxes = sv.BoxAnnotator(color=_PALETTE, thickness=thickness, color_lookup=sv.ColorLookup.TRACK)
+        boxes = sv.BoxAnnotator(color=_palette(), thickness=thickness, color_lookup=sv.ColorLookup.TRACK)
         canvas = boxes.annotate(canvas, people)
     _draw_lines(canvas, camera, totals, thickness)
     return canvas

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
-from trackers.eval import compute_clear_metrics, compute_hota_metrics, compute_identity_metrics
 
 from footfall.domain import Detections, Line, Tracks, Zone
 from footfall.errors import EvaluationError
@@ -305,6 +304,13 @@ def tracking_scores(
         found: tracks of the same frames.
         ignored: (N, 4) boxes of each frame; tracks that follow one of them are left out, as MOT Challenge has it.
     """
+    # It brings annotators and videos with it; the service, which pairs events by this module, needs none of them.
+    from trackers.eval import (  # noqa: PLC0415
+        compute_clear_metrics,
+        compute_hota_metrics,
+        compute_identity_metrics,
+    )
+
     if ignored is not None:
         found = [
             _without(tracks, boxes, left_out)

@@ -260,7 +260,7 @@ def _count_live(
     stop = threading.Event()
     ledger = FrameLedger(camera.id)
     scheduler = Scheduler(max_batch=1, max_age_s=settings.max_frame_age_s, clock=clock)
-    slot = NewestFrame(ledger, scheduler.wake)
+    slot = NewestFrame(ledger, scheduler.arrived)
     scheduler.add(camera.id, slot, camera.target_fps)
 
     def on_state(change: StateChange) -> None:

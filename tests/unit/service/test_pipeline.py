@@ -100,7 +100,7 @@ class Bench:
 
     def add(self, camera: Camera) -> FrameLedger:
         ledger = FrameLedger(camera.id, self.metrics)
-        self.slots[camera.id] = NewestFrame(ledger, self.scheduler.wake)
+        self.slots[camera.id] = NewestFrame(ledger, self.scheduler.arrived)
         self.live.show(camera, ledger)
         self.live.set_state(StateChange(camera.id, CameraState.LIVE, self.clock.now()))
         self.pipeline.watch(camera, ledger)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from footfall.domain import DropReason
 from footfall.vision.pixels import DrawnImage
+from service.clock import SystemClock
 from service.frames import CapturedFrame, FrameLedger, NewestFrame
 from service.scheduler import Scheduler
 
@@ -41,7 +43,7 @@ class Source:
     ) -> None:
         self.name, self.clock = name, clock
         self.ledger = FrameLedger(name)
-        self.slot = NewestFrame(self.ledger, scheduler.wake)
+        self.slot = NewestFrame(self.ledger, scheduler.arrived)
         self.sequence = 0
         scheduler.add(name, self.slot, target_fps, priority)
 
@@ -206,12 +208,10 @@ def test_frames_of_a_closed_camera_are_dropped_as_stopped(clock: ManualClock) ->
 
 
 def test_a_waiting_scheduler_wakes_when_a_frame_comes() -> None:
-    from service.clock import SystemClock
-
     clock = SystemClock()
     scheduler = Scheduler(max_batch=1, max_age_s=5, clock=clock)
     ledger = FrameLedger("gate")
-    slot = NewestFrame(ledger, scheduler.wake)
+    slot = NewestFrame(ledger, scheduler.arrived)
     scheduler.add("gate", slot, 5)
     found: list[int] = []
     thread = threading.Thread(target=lambda: found.extend(s.frame.sequence for s in scheduler.next_batch(10)))
@@ -220,6 +220,37 @@ def test_a_waiting_scheduler_wakes_when_a_frame_comes() -> None:
     slot.put(CapturedFrame("gate", 7, clock.now(), clock.monotonic(), BLACK))
     thread.join(5)
     assert found == [7]
+
+
+def test_of_several_who_wait_one_looks_for_a_frame_that_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduler = Scheduler(max_batch=1, max_age_s=5.0, clock=SystemClock())
+    looks: list[str] = []
+    take = scheduler._take_due
+
+    def look() -> list[tuple[NewestFrame, CapturedFrame]]:
+        looks.append(threading.current_thread().name)
+        return take()
+
+    monkeypatch.setattr(scheduler, "_take_due", look)
+    ledger = FrameLedger("gate")
+    slot = NewestFrame(ledger, scheduler.arrived)
+    scheduler.add("gate", slot, 5.0)
+    batches: list[int] = []
+    waiting = [threading.Thread(target=lambda: batches.append(len(scheduler.next_batch(1.5)))) for _ in range(3)]
+    for thread in waiting:
+        thread.start()
+    deadline_s = time.monotonic() + 2.0
+    while len(scheduler._condition._waiters) < 3 and time.monotonic() < deadline_s:  # type: ignore[attr-defined]
+        time.sleep(0.01)
+    assert len(looks) == 3
+    ledger.receive()
+    slot.put(CapturedFrame("gate", 0, START, time.monotonic(), BLACK))
+    time.sleep(0.3)
+    assert (len(looks), batches) == (4, [1])
+    scheduler.wake()
+    for thread in waiting:
+        thread.join(5.0)
+    assert sorted(batches) == [0, 0, 1]
 
 
 @given(
