@@ -1,5 +1,5 @@
 # Every target sets up what it needs; see README.md.
-.PHONY: help setup setup-test setup-retrain demo demo-drift test check grafana bench bench-drift lock clean
+.PHONY: help setup setup-test setup-retrain demo demo-drift demo-loop test check grafana bench bench-drift lock clean
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 # By environment: a shell would cut a URL at its first &, and a process list would show its password.
@@ -23,6 +23,9 @@ demo: setup  ## Count on a source: make demo ARGS="rtsp://…"
 
 demo-drift: setup  ## Show how a drift is noticed, named and followed, in five minutes
 	@ORT_DISABLE_TELEMETRY=1 $(BIN)/python scripts/demo_drift.py
+
+demo-loop: setup-retrain  ## Show the whole loop: fog, labels, retraining, gates, canary, rollback
+	@ORT_DISABLE_TELEMETRY=1 $(BIN)/python scripts/demo_loop.py
 
 check: setup-test  ## Format, lint, types, import direction, docs
 	$(BIN)/ruff format --check $(CODE)

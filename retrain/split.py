@@ -32,8 +32,8 @@ LEAST_PIECES: Final = 5
 """Of new and of old frames each: three train, one chooses, one judges."""
 TEST_SHARE: Final = 0.25
 VAL_SHARE: Final = 0.15
-LEAST_TO_SEAL: Final = 8
-"""With fewer pieces for testing none is sealed: the test would be too small."""
+LEAST_TO_SEAL: Final = 40
+"""With fewer pieces for testing none is sealed: half of them would leave the gates too few clusters to tell."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 

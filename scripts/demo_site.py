@@ -14,6 +14,7 @@ import sys
 import time
 import urllib.parse
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -123,23 +124,30 @@ class Reviewer:
         self._past = {} if past is None else past
         self._known: dict[str, list[list[float]]] = {}
         self._since: dict[str, datetime] = {}
-        self._scenes: dict[str, tuple[Simulator, float]] = {}
+        self._scenes: dict[tuple[str, str], tuple[Simulator, float]] = {}
 
     def label_all(self, queue: str = "targeted") -> int:
         """Label what waits in a queue; returns how many frames that were."""
         waiting = self._api.get("/api/v1/review/next", reviewer=REVIEWER, unit="frame", queue=queue, limit=200)
-        for sample in sorted(waiting, key=lambda each: each["taken_at"]):
-            label = {"sample": sample["id"], "reviewer": REVIEWER, "boxes": self.boxes(sample), "key": sample["id"]}
-            self._api.post("/api/v1/review/labels", label)
+        labels = [
+            {"sample": each["id"], "reviewer": REVIEWER, "boxes": self.boxes(each, queue), "key": each["id"]}
+            for each in sorted(waiting, key=lambda sample: sample["taken_at"])
+        ]
+        with ThreadPoolExecutor(4) as hands:  # a busy service answers late
+            list(hands.map(lambda label: self._api.post("/api/v1/review/labels", label), labels))
         return len(waiting)
 
-    def boxes(self, sample: Mapping[str, Any]) -> list[list[float]]:
+    def known(self, sample: Mapping[str, Any]) -> list[list[float]] | None:
+        """Everybody on a frame that was labelled already; None for another frame."""
+        return self._known.get(sample["id"])
+
+    def boxes(self, sample: Mapping[str, Any], queue: str = "targeted") -> list[list[float]]:
         """Everybody who can be seen on a frame, as x0, y0, x1, y1."""
         if sample["id"] not in self._known:
-            self._known[sample["id"]] = self._looked_at(sample)
+            self._known[sample["id"]] = self._looked_at(sample, queue)
         return self._known[sample["id"]]
 
-    def _looked_at(self, sample: Mapping[str, Any]) -> list[list[float]]:
+    def _looked_at(self, sample: Mapping[str, Any], queue: str) -> list[list[float]]:
         camera, at = sample["camera"], datetime.fromisoformat(sample["taken_at"])
         known = self._past.get((camera, at))
         if known is not None:
@@ -150,10 +158,11 @@ class Reviewer:
         # A frame is received a little later than its moment, never before it.
         index = math.floor((at - self._since[camera]).total_seconds() * scene.fps + 0.1)
         at_s = index / scene.fps
-        simulator, newest_s = self._scenes.get(camera, (None, 0.0))
-        if simulator is None or newest_s > at_s:  # a scene only goes on
+        # A scene only goes on, and to begin one anew takes a second; the frames of one queue come in order.
+        simulator, newest_s = self._scenes.get((camera, queue), (None, 0.0))
+        if simulator is None or newest_s > at_s:
             simulator = Simulator(scene)
-        self._scenes[camera] = simulator, at_s
+        self._scenes[camera, queue] = simulator, at_s
         shown = simulator.draw(simulator.moment(at_s))
         assert shown is not None
         return seen_boxes(shown.people)

@@ -76,9 +76,9 @@ def test_who_judged_once_never_trains() -> None:
 
 
 def test_half_of_a_large_test_is_sealed() -> None:
-    parts = by_split(decide(site(cameras=8, days=8), site="mall").frames)
-    assert len(parts["test"]) == pytest.approx(len(parts["sealed"]), abs=6)
-    few = decide(site(cameras=2, days=4), site="mall")
+    parts = by_split(decide(site(cameras=20, days=10, each=1), site="mall").frames)
+    assert len(parts["test"]) == pytest.approx(len(parts["sealed"]), abs=1)
+    few = decide(site(cameras=8, days=8), site="mall")
     assert sum(split == "test" for split in few.pieces.values()) < LEAST_TO_SEAL
     assert not by_split(few.frames)["sealed"]
 
