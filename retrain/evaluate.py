@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 STRESS_KINDS: Final = tuple(kind for kind in PICTURE_KINDS if kind not in {"covered", "moved", "frozen", "slow"})
 """What leaves people where they are, so that the labels stay true."""
-STRESS_SEVERITIES: Final = (1, 3, 5)
+STRESS_SEVERITIES: Final = (1, 2, 3, 4, 5)
 _MOST_CLIPS: Final = 40
 _COST_ROUNDS: Final = 25
 _CURVE_POINTS: Final = 41
