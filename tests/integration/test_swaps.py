@@ -123,7 +123,8 @@ def test_swaps_while_people_cross_lose_and_double_nobody_and_no_camera_notices(
         # Others are dropped when the machine is busy, which no swap may add to: nobody is lost all the same.
         assert (frames["dropped"]["error"], frames["dropped"]["stopped"], frames["dropped"]["corrupt"]) == (0, 0, 0)
         states = [change["state"] for change in service.get(f"/api/v1/cameras/{camera}/states")]
-        assert states == ["connecting", "live"], camera
+        # How it became live is not the swaps' doing; that nothing came after it is.
+        assert states[states.index("live") :] == ["live"], camera
     text = service.get_text("/metrics")
     reconnects = [line for line in text.splitlines() if line.startswith("footfall_reconnects_total{")]
     assert reconnects
