@@ -136,7 +136,8 @@ def test_a_request_ends_with_a_champion_that_the_registry_gives_to_everybody(pro
     lines = [json.loads(line) for line in (folder_of(promoted) / "progress.jsonl").read_text().splitlines()]
     steps = [line for line in lines if "epoch" in line]
     assert steps[-1]["epoch"] <= steps[-1]["epochs"]
-    assert steps[-1]["epochs"] == pytest.approx(16 * steps[-1]["epoch"] / steps[-1]["step"], abs=0.02)
+    scale = 16 / steps[-1]["step"]  # a fast training tells of its first step only, and both have two decimals
+    assert steps[-1]["epochs"] == pytest.approx(scale * steps[-1]["epoch"], abs=0.0051 * (scale + 1))
     assert (progress.stage, progress.number, progress.stages, progress.left_s) == ("promote", 11, 11, 0.0)
     assert progress.done == pytest.approx(1.0)
 
