@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from footfall.errors import TrainingError
 from retrain.frames import read_manifest
 from retrain.lineage import MANIFEST
 from retrain.quantise import INT8
-from retrain.run import LOCK, OUTCOME
+from retrain.run import LOCK, OUTCOME, begun_with
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -113,18 +112,17 @@ def removable(
 
 def _needs(run: Path, old: datetime) -> str | None:
     """Digest of the model that a run begins with, while it may be gone on with or be reproduced."""
-    try:
-        champion = json.loads((run / "01-plan.json").read_text(encoding="utf-8"))["record"]["champion"]
-    except (OSError, ValueError, KeyError):
+    champion = begun_with(run)
+    if champion is None:
         return None
     if not (run / OUTCOME).exists():
-        return str(champion) if _last_change(run) >= old else None
+        return champion if _last_change(run) >= old else None
     try:
         frames = read_manifest(run / MANIFEST)
     except TrainingError:  # ended before it had one
         return None
     # Deleted pictures have left it: without a single one left there is nothing to train on again.
-    return str(champion) if any(not each.is_drawn for each in frames) else None
+    return champion if any(not each.is_drawn for each in frames) else None
 
 
 def _last_change(run: Path) -> datetime:

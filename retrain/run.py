@@ -171,6 +171,16 @@ class Run:
         unfinished.replace(path)
 
 
+def begun_with(folder: Path) -> str | None:
+    """Digest of the model that a run began with, by its folder; None where its plan is gone or cannot be read."""
+    try:
+        plan = _read(folder / "01-plan.json")
+    except TrainingError:
+        return None
+    champion = ((plan or {}).get("record") or {}).get("champion")
+    return None if champion is None else str(champion)
+
+
 def _read(path: Path) -> Artefact | None:
     try:
         content: Artefact = json.loads(path.read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ import json
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from footfall.domain import LabelBatch
 from footfall.errors import ModelError, UnknownRecordError
@@ -24,10 +24,7 @@ from footfall.vision.detector import read_card
 from footfall.vision.models import EMBEDDED, EMBEDDED_FOLDER, resolve_model
 from retrain.job import read_job
 from retrain.lineage import Ancestor, Step, ancestors
-
-_MOST_CANDIDATES = 8
-_PLAN = "01-plan.json"
-"""Of a run's folder: what it began with."""
+from retrain.run import begun_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,6 +34,8 @@ if TYPE_CHECKING:
     from footfall.domain import DriftEpisode, RetrainCause
     from retrain.job import Job, Options
     from retrain.stages import Workshop
+
+_MOST_CANDIDATES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +155,13 @@ def line_of(champion: Path, settings: Settings, registry: Registry) -> tuple[Anc
             return ancestors([*steps, Step(folder, None, datetime.min.replace(tzinfo=UTC))], is_whole=True)
         run = run_folder(settings, known.run)
         steps.append(Step(folder, run, known.added_at))
-        try:
-            sha256 = str(json.loads((run / _PLAN).read_text(encoding="utf-8"))["record"]["champion"])
-            folder = champion_by(sha256, settings, registry)
-        except (OSError, ValueError, KeyError, UnknownRecordError, ModelError):
-            return (*ancestors(steps, is_whole=False), Ancestor(EMBEDDED_FOLDER))
+        begun = begun_with(run)
+        with contextlib.suppress(OSError, UnknownRecordError, ModelError):
+            if begun is not None:
+                folder, sha256 = champion_by(begun, settings, registry), begun
+                continue
+        # The line breaks off.
+        return (*ancestors(steps, is_whole=False), Ancestor(EMBEDDED_FOLDER))
 
 
 def canaries_of(database: Database, share: float) -> tuple[str, ...]:

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from support.demos import told_by
 
-ROOT = Path(__file__).resolve().parents[2]
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_fog_is_noticed_named_labelled_and_asked_about_once(tmp_path: Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("FOOTFALL_", "DEMO_"))}
-    ended = subprocess.run(
-        [sys.executable, "scripts/demo_drift.py"],
-        cwd=ROOT,
-        env=environment | {"TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT), "DEMO_SECONDS": "540"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=590,
-    )
-    told = ended.stdout
-    assert ended.returncode == 0, told + ended.stderr
+    told = told_by("demo_drift.py", tmp_path, seconds=540, timeout_s=590)
     for camera in ("entrance", "passage"):
         states = re.findall(rf"{camera}\s+(\w+)\s+(\S+)\s+(\w+)", told)
         before, after = states[: states.index(next(each for each in states if each[1] == "fog"))], states
@@ -38,4 +26,3 @@ def test_fog_is_noticed_named_labelled_and_asked_about_once(tmp_path: Path) -> N
     assert re.search(r"\d+ frames were drawn and labelled", told)
     assert "RETRAINING" in told
     assert "1 request in all, as it should be" in told
-    assert list(tmp_path.iterdir()) == []  # nothing is left behind

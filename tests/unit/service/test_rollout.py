@@ -47,7 +47,7 @@ class Site:
         self.folder = folder
         self.registry = make_registry(folder)
         self.metrics = Metrics()
-        self.pipe = Pipe()
+        self.pipe: Any = Pipe()  # of the pipeline a rollout uses nothing but `use`
         self.loads: list[str] = []
 
     def rollout(self, pinned: str | None = None, **settings: Any) -> Rollout:
@@ -103,18 +103,18 @@ def test_a_newer_embedded_model_follows_an_older_one_and_no_other(site: Site, mo
 def test_a_promotion_is_followed_once_and_a_rollback_too(site: Site) -> None:
     rollout = site.rollout()
     rollout.first()
-    rollout.turn(site.pipe)  # type: ignore[arg-type]
+    rollout.turn(site.pipe)
     assert site.pipe.used == []
     night = site.add("night")
     site.registry.promote(night.sha256, **BY)
     for _ in range(3):
-        rollout.turn(site.pipe)  # type: ignore[arg-type]
+        rollout.turn(site.pipe)
     (used,) = site.pipe.used
     assert (used.champion.version.name, used.challenger) == ("night", None)
     assert site.loads == ["embedded", night.sha256]
     assert site.metric("footfall_model_info", name="night", sha256=night.sha256, runtime=used.champion.runtime) == 1
     site.registry.rollback(**BY)
-    rollout.turn(site.pipe)  # type: ignore[arg-type]
+    rollout.turn(site.pipe)
     assert site.pipe.used[-1].champion.version.sha256 == EMBEDDED
     assert site.metric("footfall_model_swaps_total", outcome="swapped") == 2
     assert rollout.status.follows
@@ -125,13 +125,13 @@ def test_a_challenger_looks_at_its_canaries_and_needs_no_second_load_to_become_c
     rollout.first()
     night = site.add("night")
     site.registry.try_out(night.sha256, ["gate", "hall"], **BY)
-    rollout.turn(site.pipe)  # type: ignore[arg-type]
+    rollout.turn(site.pipe)
     used = site.pipe.used[-1]
     assert [used.of(camera).version.name for camera in ("gate", "hall", "door")] == ["night", "night", "embedded"]
     assert site.metric("footfall_canary_cameras") == 2
     assert (rollout.status.challenger, rollout.status.canaries) == (night.sha256, ("gate", "hall"))
     site.registry.promote(night.sha256, **BY)
-    rollout.turn(site.pipe)  # type: ignore[arg-type]
+    rollout.turn(site.pipe)
     assert site.pipe.used[-1].champion is used.challenger
     assert site.pipe.used[-1].of("door").version.name == "night"
     assert site.loads == ["embedded", night.sha256]
@@ -144,7 +144,7 @@ def test_a_model_of_nan_is_refused_once_and_the_old_one_goes_on(site: Site) -> N
     broken = site.add("broken", is_broken=True)
     site.registry.promote(broken.sha256, **BY)
     for _ in range(3):
-        rollout.turn(site.pipe)  # type: ignore[arg-type]
+        rollout.turn(site.pipe)
     assert {used.champion for used in site.pipe.used} == {before.champion}
     assert site.loads.count(broken.sha256) == 1
     assert site.metric("footfall_model_swaps_total", outcome="refused") == 1
@@ -154,15 +154,15 @@ def test_a_model_of_nan_is_refused_once_and_the_old_one_goes_on(site: Site) -> N
     # A start goes back to the one before, and does not try the broken one again.
     again = site.rollout()
     assert again.first().champion.version.sha256 == EMBEDDED
-    again.turn(site.pipe)  # type: ignore[arg-type]
+    again.turn(site.pipe)
     assert site.loads.count(broken.sha256) == 1
     assert site.metric("footfall_model_follows_registry") == 0
     site.registry.rollback(**BY)
-    again.turn(site.pipe)  # type: ignore[arg-type]
+    again.turn(site.pipe)
     assert site.metric("footfall_model_follows_registry") == 1
     # Somebody wants it all the same: it is tried once more.
     site.registry.promote(broken.sha256, **BY)
-    again.turn(site.pipe)  # type: ignore[arg-type]
+    again.turn(site.pipe)
     assert site.loads.count(broken.sha256) == 2
 
 
@@ -180,7 +180,7 @@ def test_a_model_that_never_answers_leaves_the_old_one_running_and_what_passed_i
         write_endless_model(site.folder / "made" / "endless"), origin="retrained", by="retrain", at=NOON
     )
     site.registry.promote(endless.sha256, **BY)
-    rollout.turn(site.pipe)  # type: ignore[arg-type]
+    rollout.turn(site.pipe)
     assert site.pipe.used[-1].champion is before.champion
     assert "4 s of a core, in a process of its own; it is refused" in site.registry.model(endless.sha256).refusal
     assert endless.sha256 not in site.loads  # never in this process
@@ -188,7 +188,7 @@ def test_a_model_that_never_answers_leaves_the_old_one_running_and_what_passed_i
     night = site.add("night")
     for model in (night.sha256, EMBEDDED, night.sha256):
         site.registry.promote(model, **BY)
-        rollout.turn(site.pipe)  # type: ignore[arg-type]
+        rollout.turn(site.pipe)
         assert rollout.status.champion == model
     assert tried == ["endless", "night"]
 
@@ -198,7 +198,7 @@ def test_a_broken_challenger_harms_no_canary(site: Site) -> None:
     rollout.first()
     broken = site.add("broken", is_broken=True)
     site.registry.try_out(broken.sha256, ["gate"], **BY)
-    rollout.turn(site.pipe)  # type: ignore[arg-type]
+    rollout.turn(site.pipe)
     assert site.pipe.used[-1].of("gate").version.sha256 == EMBEDDED
     assert site.metric("footfall_canary_cameras") == 0
     assert site.metric("footfall_model_follows_registry") == 0
@@ -211,7 +211,7 @@ def test_files_that_are_not_those_registered_are_refused(site: Site) -> None:
     stored = site.folder / "blobs" / "models" / night.sha256 / MODEL_FILE
     stored.write_bytes(stored.read_bytes()[:-1])
     site.registry.promote(night.sha256, **BY)
-    rollout.turn(site.pipe)  # type: ignore[arg-type]
+    rollout.turn(site.pipe)
     assert "it was changed and is refused" in site.registry.model(night.sha256).refusal
 
 
@@ -234,7 +234,7 @@ def test_a_store_that_is_away_is_asked_again_and_refuses_nothing(site: Site, mon
         stopping.set()
         thread.join(5)
     assert site.pipe.used == []
-    rollout.turn(site.pipe)  # type: ignore[arg-type]
+    rollout.turn(site.pipe)
     assert site.pipe.used[-1].champion.version.name == "night"
     assert site.registry.model(night.sha256).refusal == ""
 
@@ -246,7 +246,7 @@ def test_a_challenger_that_cannot_be_fetched_keeps_no_rollback_back(
     rollout.first()
     night, dusk = site.add("night"), site.add("dusk")
     site.registry.promote(night.sha256, **BY)
-    rollout.turn(site.pipe)  # type: ignore[arg-type]
+    rollout.turn(site.pipe)
     site.registry.try_out(dusk.sha256, [], **BY)
     site.registry.rollback(**BY)
     fetch = Registry.fetch
@@ -260,10 +260,10 @@ def test_a_challenger_that_cannot_be_fetched_keeps_no_rollback_back(
         patched.setattr(Registry, "fetch", half)
         for _ in range(2):
             with pytest.raises(StoreError):
-                rollout.turn(site.pipe)  # type: ignore[arg-type]
+                rollout.turn(site.pipe)
             assert site.pipe.used[-1].champion.version.sha256 == EMBEDDED
     assert not rollout.status.follows
-    rollout.turn(site.pipe)  # type: ignore[arg-type]
+    rollout.turn(site.pipe)
     assert (rollout.status.challenger, rollout.status.follows) == (dusk.sha256, True)
     assert site.registry.model(dusk.sha256).refusal == ""
 
@@ -283,7 +283,7 @@ def test_a_slow_model_is_better_than_none_and_sets_the_measure(site: Site) -> No
         model = site.add(name)
         takes_s[model.sha256] = seconds
         site.registry.promote(model.sha256, **BY)
-        rollout.turn(site.pipe)  # type: ignore[arg-type]
+        rollout.turn(site.pipe)
         assert (rollout.status.champion == model.sha256) == serves
     assert "s are of use; it is refused" in site.registry.find("absurd").refusal
 
@@ -293,7 +293,7 @@ def test_a_pinned_model_wins(site: Site) -> None:
     rollout = site.rollout(pinned=str(pinned))
     assert rollout.first().champion.version.name == "pinned"
     site.registry.promote(site.add("night").sha256, **BY)
-    rollout.turn(site.pipe)  # type: ignore[arg-type]
+    rollout.turn(site.pipe)
     assert site.pipe.used == []
     assert (rollout.status.pinned, rollout.status.follows) == (str(pinned), True)
 

@@ -240,6 +240,7 @@ def test_of_several_who_wait_one_looks_for_a_frame_that_has_come(monkeypatch: py
     for thread in waiting:
         thread.start()
     deadline_s = time.monotonic() + 2.0
+    # Who has looked may not wait yet, and nothing public tells who does.
     while len(scheduler._condition._waiters) < 3 and time.monotonic() < deadline_s:  # type: ignore[attr-defined]
         time.sleep(0.01)
     assert len(looks) == 3
