@@ -61,7 +61,7 @@ FOG_AT_S = 185
 """Six windows are a first day; the seventh is judged before the fog comes."""
 FOG = 4
 INPUT_PX = 320
-STEPS = 200
+STEPS = 300
 FPS = 3
 PLACES = {
     "entrance": ("mall", 335),

@@ -220,7 +220,9 @@ def test_the_record_tells_what_it_takes_to_do_it_again(promoted: Drifted) -> Non
 @pytest.mark.slow
 def test_gates_are_judged_again_from_what_was_saved(promoted: Drifted) -> None:
     judged = read_predictions(folder_of(promoted) / "evaluate" / "predictions.jsonl")
-    figures = artefact(promoted, "evaluate")["figures"]
+    evaluated = artefact(promoted, "evaluate")
+    figures = evaluated["figures"]
+    assert {each["severity"] for each in evaluated["stress"] if each["kind"] == "fog"} == {1, 2, 3, 4, 5}
     for model in (CHAMPION, CHALLENGER):
         assert figures[model]["parts"]["all"]["f1"] == pytest.approx(tally(judged, model).f1, abs=1e-4)
     again = judge(Evidence(judged), Bounds(may_lose=0.9, precision_target=0.1))
