@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,7 +78,7 @@ def test_a_report_in_its_sandbox_is_let_in_by_the_login_and_cannot_use_it(site: 
     page.goto(f"{site.url}/drift?camera=gate")
     page.fill("#token", TOKEN)
     page.click("button[type=submit]")
-    page.goto(f"{site.url}/drift?camera=gate")
+    page.wait_for_url(re.compile(r"/drift\?camera=gate"))
     page.click("#show-report")
     page.frame_locator("#report iframe").get_by_text("the report").wait_for()
     frame = next(each for each in page.frames if "/reports/" in each.url)
