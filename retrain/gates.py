@@ -7,23 +7,36 @@ rejected, which is a success of the system.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from retrain.predictions import CHALLENGER, CHAMPION, HEIGHT_BANDS_PX, clusters_of, height_name, slices_of, tally
+from retrain.predictions import (
+    CHALLENGER,
+    CHAMPION,
+    HEIGHT_BANDS_PX,
+    clusters_of,
+    height_name,
+    ranked,
+    slices_of,
+    tally,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from retrain.predictions import Judged, Tally
+    from retrain.predictions import Judged, Ranked, Tally
 
 RESAMPLES: Final = 2000
 _SEED: Final = 20_260_101
 _Z: Final = 1.6448536269514722  # one side, 95 %
+_MOST_LEVELS: Final = 256
+"""Of confidence, at which a model is cut; between two of them the counts are taken to grow evenly."""
+_MANY_TIMES: Final = 100
+"""A test that would have to be so many times as large says that nothing can be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +46,9 @@ class Bounds:
     Attributes:
         may_lose: F1 on old frames, at the lower end of the interval.
         precision_target, precision_margin: the lower bound of precision must not be below target - margin; where the
-            champion is below its target itself, precision must not have fallen by more than the margin.
+            champion is no measure of that, precision must not have fallen by more than the margin (`gate_precision`).
+        useful_recall: a champion that finds fewer, on old frames or on new ones, is precise because it finds hardly
+            anybody.
         slice_may_lose: F1 on any part of the test.
         stress_may_lose: mean F1 over degradations.
         slower: how many times the champion's CPU time is allowed.
@@ -44,6 +59,7 @@ class Bounds:
     may_lose: float = 0.005
     precision_target: float = 0.95
     precision_margin: float = 0.05
+    useful_recall: float = 0.5
     slice_may_lose: float = 0.02
     stress_may_lose: float = 0.01
     slower: float = 1.1
@@ -144,7 +160,10 @@ def gates_as_json(gates: Sequence[Gate], bounds: Bounds) -> dict[str, Any]:
 def gates_of_the_test(
     judged: Sequence[Judged], champion: Tally, challenger: Tally, bounds: Bounds
 ) -> tuple[Gate, Gate]:
-    """Nothing that was known is lost on old frames, and something is won on new ones; both by their intervals."""
+    """Nothing that was known is lost on old frames, and something is won on new ones; both by their intervals.
+
+    One that fails for want of evidence alone says so, and how many frames like these would be enough.
+    """
     is_new = np.array([each.is_new for each in judged], bool)
     gates = []
     for name, title, mask, bound in (
@@ -161,12 +180,42 @@ def gates_of_the_test(
         lower = float(np.quantile(differences, 0.05))
         # At exactly nothing it is still not better.
         passed = lower > bound
+        difference = second.f1 - first.f1
         detail = (
-            f"F1 {first.f1:.3f} -> {second.f1:.3f}, difference {second.f1 - first.f1:+.3f}, 95 % sure of "
+            f"F1 {first.f1:.3f} -> {second.f1:.3f}, difference {difference:+.3f}, 95 % sure of "
             f"{lower:+.3f} or more; {len(set(clusters.tolist()))} {what}"
         )
+        if not passed and difference > bound:
+            detail += f"; {_too_few(len(chosen), frames_needed(len(chosen), difference, lower, bound))}"
         gates.append(Gate(name, title, passed, lower, bound, len(chosen), detail))
     return gates[0], gates[1]
+
+
+def frames_needed(frames: int, difference: float, lower: float, bound: float) -> int | None:
+    """How many frames would show a difference to be over the bound, were it the same on them and they as varied.
+
+    An interval is as wide as 1 / sqrt(frames), so nothing else need be known of it.
+
+    Args:
+        lower: lower end of the difference's interval on `frames` frames.
+
+    Returns:
+        None where it is not over the bound, or so little that more than a hundred times as many would be needed.
+
+    >>> frames_needed(28, difference=0.016, lower=-0.009, bound=-0.005)
+    40
+    """
+    if difference <= bound:
+        return None
+    times = ((difference - lower) / (difference - bound)) ** 2
+    return math.ceil(frames * times) if times <= _MANY_TIMES else None
+
+
+def _too_few(frames: int, needed: int | None) -> str:
+    if needed is None:
+        return f"only evidence is wanting, and {_MANY_TIMES} times as many frames would not be enough"
+    # Just enough would be refused every second time.
+    return f"only evidence is wanting: {frames} frames of the test cannot prove it, about {needed} could"
 
 
 def paired_bootstrap(
@@ -174,14 +223,15 @@ def paired_bootstrap(
     second: Tally,
     clusters: NDArray[np.int64],
     *,
-    of: Literal["f1", "precision"] = "f1",
+    of: Literal["f1", "precision", "errors"] = "f1",
     resamples: int = RESAMPLES,
     seed: int = _SEED,
 ) -> NDArray[np.float64]:
-    """F1 or precision of `second` minus that of `first` when the clusters are drawn anew, both models on the same ones.
+    """What `second` is better by than `first` when the clusters are drawn anew, both models on the same ones.
 
     Args:
         clusters: (F,) of each frame; frames of one are drawn together.
+        of: by F1, by precision, or by errors: false finds and missed people together, for each person there is.
 
     Returns:
         (resamples,) differences; a draw without anybody gives 0. Widened by sqrt(C / (C - 1)) for C clusters, as the
@@ -194,50 +244,197 @@ def paired_bootstrap(
     for number, each in enumerate((first, second)):
         for row, values in enumerate((each.right, each.wrong, each.missed)):
             sums[number, row] = np.bincount(clusters, weights=values, minlength=count)
-    rng = np.random.Generator(np.random.PCG64(seed))
-    draws = rng.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
-    drawn = np.einsum("rc,mkc->mkr", draws, sums)
+    drawn = np.einsum("rc,mkc->mkr", _draws(count, resamples, seed), sums)
     right, wrong, missed = drawn[:, 0], drawn[:, 1], drawn[:, 2]
-    part, whole = (2 * right, 2 * right + wrong + missed) if of == "f1" else (right, right + wrong)
-    scores = np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)
-    differences = scores[1] - scores[0]
-    if count > 1:
-        middle = differences.mean()
-        differences = middle + (differences - middle) * math.sqrt(count / (count - 1))
-    return np.asarray(differences, np.float64)
+    part, whole = {
+        "f1": (2 * right, 2 * right + wrong + missed),
+        "precision": (right, right + wrong),
+        "errors": (-(wrong + missed), right + missed),
+    }[of]
+    scores = _ratio(part, whole)
+    return _widened(scores[1] - scores[0], count)
+
+
+def _draws(count: int, resamples: int, seed: int) -> NDArray[np.float64]:
+    """How often each cluster is in each draw, (resamples, count)."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    return rng.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
+
+
+def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)
+
+
+def _widened(differences: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    if count < 2:
+        return differences
+    middle = differences.mean()
+    return np.asarray(middle + (differences - middle) * math.sqrt(count / (count - 1)), np.float64)
 
 
 # G2
+
+_PRECISION: Final = "precision at the deployed threshold, lower bound"
 
 
 def gate_precision(judged: Sequence[Judged], champion: Tally, challenger: Tally, bounds: Bounds) -> Gate:
     """Precision at the threshold that is deployed does not fall short, by its lower bound.
 
-    Where the champion reaches its target, the challenger's own bound is held against that. Where it does not, both are
-    compared on the same frames: what makes a camera hard for one makes it hard for the other.
+    A challenger whose own lower bound reaches target - margin passes. Where the champion is a measure of that, reaching
+    the target and finding a useful share of the people, nothing less will do. Where it is none, both are compared on
+    the same frames, as what makes a camera hard for one makes it hard for the other. To a count, one missed is as bad
+    as one too many, and so one of these will do:
+
+    - precision fell by no more than the margin, and false finds and missed people together did not surely become more;
+    - precision fell by more, but for people who were missed before: cut at the confidence where it finds as many as the
+      champion, the challenger's precision is not lower by more than the margin; and at the threshold that is deployed,
+      false finds and missed people together surely became fewer.
+
+    Sure is 95 %. As there are two ways, one at the edge of both passes by chance in up to 10 % of tests.
     """
-    title = "precision at the deployed threshold, lower bound"
     found = int(challenger.right.sum() + challenger.wrong.sum())
     if not found or challenger.precision is None:
-        return Gate("G2", title, False, None, None, 0, "the challenger finds nobody")
-    target, margin = bounds.precision_target, bounds.precision_margin
+        return Gate("G2", _PRECISION, False, None, None, 0, "the challenger finds nobody")
+    bound = bounds.precision_target - bounds.precision_margin
     clusters, what = clusters_of(judged)
-    was = "-" if champion.precision is None else f"{champion.precision:.3f}"
-    detail = f"precision {was} -> {challenger.precision:.3f}"
-    if champion.precision is not None and champion.precision < target:
-        fell = float(np.quantile(paired_bootstrap(champion, challenger, clusters, of="precision"), 0.05))
-        detail += (
-            f", 95 % sure of {fell:+.3f} or more against the champion, which is under the target {target:.3f}; "
-            f"{len(set(clusters.tolist()))} {what}; bound {-margin:g}"
-        )
-        return Gate("G2", title, fell >= -margin, fell, -margin, found, detail)
     effect = design_effect(challenger, clusters)
     lower = wilson_lower(challenger.precision, found / effect)
-    detail += (
-        f", at least {lower:.3f} by Wilson for {found} finds in {what} (design effect {effect:.1f}); bound "
-        f"{target:.3f} - {margin:g}"
+    why_not = why_no_measure(champion, np.array([each.is_new for each in judged], bool), bounds)
+    if why_not is not None and lower < bound:
+        return _gate_beside(judged, champion, challenger, bounds, why_not)
+    detail = (
+        f"precision {_shown(champion.precision)} -> {_shown(challenger.precision)}, at least {lower:.3f} by Wilson for "
+        f"{found} finds in {what} (design effect {effect:.1f}); bound {bounds.precision_target:.3f} - "
+        f"{bounds.precision_margin:g}"
     )
-    return Gate("G2", title, lower >= target - margin, lower, target - margin, found, detail)
+    return Gate("G2", _PRECISION, lower >= bound, lower, bound, found, detail)
+
+
+def _gate_beside(judged: Sequence[Judged], champion: Tally, challenger: Tally, bounds: Bounds, why_not: str) -> Gate:
+    """G2 beside a champion that is no measure of the target; `why_not` says why."""
+    margin = bounds.precision_margin
+    clusters, what = clusters_of(judged)
+    fell = _sure_of(paired_bootstrap(champion, challenger, clusters, of="precision"))
+    spared = paired_bootstrap(champion, challenger, clusters, of="errors")
+    fewest, most = (float(np.quantile(spared, share)) for share in (0.05, 0.95))
+    was = _shown(champion.precision)
+    detail = f"precision {was} -> {_shown(challenger.precision)}"
+    detail += (
+        f"; the champion {why_not}"
+        if champion.precision is None
+        else f", 95 % sure of {fell:+.3f} or more against the champion, which {why_not}"
+    )
+    has_kept = champion.precision is not None and fell >= -margin
+    passed = has_kept and most >= 0
+    value, bound = (most, 0.0) if has_kept and not passed else (fell, -margin)
+    if not has_kept and challenger.right.sum() > champion.right.sum():
+        finds = ranked(judged, CHALLENGER)
+        alike = _sure_of(bootstrap_at_like_recall(champion, finds, clusters))
+        cut = precision_at(finds, int(champion.right.sum()))
+        if cut is not None:
+            detail += f"; cut at its recall (confidence {cut[0]:.2f}) {was} -> {cut[1]:.3f}, sure of {alike:+.3f}"
+        passed = alike >= -margin and fewest > 0
+        value, bound = (alike, -margin) if alike < -margin else (fewest, 0.0)
+    errors = " -> ".join(str(int(each.wrong.sum() + each.missed.sum())) for each in (champion, challenger))
+    detail += (
+        f"; false and missed together {errors}, {fewest:+.3f} to {most:+.3f} spared for each person; "
+        f"{len(set(clusters.tolist()))} {what}; bounds {-margin:g} and 0"
+    )
+    found = int(challenger.right.sum() + challenger.wrong.sum())
+    return Gate("G2", _PRECISION, passed, value, bound, found, detail)
+
+
+def _shown(share: float | None) -> str:
+    return "-" if share is None else f"{share:.3f}"
+
+
+def why_no_measure(champion: Tally, is_new: NDArray[np.bool_], bounds: Bounds) -> str | None:
+    """Tell why a champion's precision binds nobody to the target; None where it does.
+
+    Args:
+        is_new: (F,) of each frame; what is useful on old ones may find hardly anybody on new ones.
+    """
+    if champion.precision is None:
+        return "finds nobody"
+    if champion.precision < bounds.precision_target:
+        return f"is under the target {bounds.precision_target:.3f}"
+    for name, mask in (("old", ~is_new), ("new", is_new)):
+        recall = champion.at(mask).recall
+        if recall is not None and recall < bounds.useful_recall:
+            return f"finds {100 * recall:.0f} % of the people on {name} frames"
+    return None
+
+
+def wanted_precision(champion: Tally, is_new: NDArray[np.bool_], bounds: Bounds) -> float:
+    """Return the precision that a threshold should reach to pass G2; its margin is for the chances of the test.
+
+    A useful champion's own where that is under the target, else the target: the precision of one that finds hardly
+    anybody is no measure.
+    """
+    useless = why_no_measure(champion, is_new, replace(bounds, precision_target=0.0)) is not None
+    if useless or champion.precision is None:
+        return bounds.precision_target
+    return min(bounds.precision_target, champion.precision)
+
+
+def precision_at(finds: Ranked, people: int) -> tuple[float, float] | None:
+    """Return the highest confidence at which so many people are found, and the precision there.
+
+    Returns:
+        None where nobody need be found, or where there are not so many.
+    """
+    rights = np.cumsum(finds.right)
+    if not people or not len(rights) or rights[-1] < people:
+        return None
+    cut = float(finds.scores[int(np.searchsorted(rights, people))])
+    return cut, float(finds.right[finds.scores >= cut].mean())
+
+
+def bootstrap_at_like_recall(
+    champion: Tally, finds: Ranked, clusters: NDArray[np.int64], *, resamples: int = RESAMPLES, seed: int = _SEED
+) -> NDArray[np.float64]:
+    """Challenger's precision minus the champion's, at the champion's recall, when the clusters are drawn anew.
+
+    The challenger is cut anew in every draw, so that the choice of the cut is among the chances. Where it finds fewer
+    people than the champion, it is not cut.
+
+    Args:
+        finds: of the challenger.
+        clusters: (F,) of each frame; frames of one are drawn together.
+
+    Returns:
+        (resamples,) differences; a draw in which either finds nobody gives 0. Widened as by `paired_bootstrap`.
+    """
+    if not len(finds.scores):
+        return np.zeros(resamples)
+    count = int(clusters.max()) + 1
+    draws = _draws(count, resamples, seed)
+    right, wrong = (
+        draws @ np.bincount(clusters, weights=each, minlength=count) for each in (champion.right, champion.wrong)
+    )
+    cuts = np.unique(finds.scores)[::-1]
+    if len(cuts) > _MOST_LEVELS:
+        cuts = cuts[np.linspace(0, len(cuts) - 1, _MOST_LEVELS).round().astype(int)]
+    # A find belongs to the first cut that is not above it.
+    level = np.searchsorted(-cuts, -finds.scores)
+    place = level * count + clusters[finds.frames]
+    rights, wrongs = (
+        np.cumsum(draws @ np.bincount(place, weights=each, minlength=len(cuts) * count).reshape(-1, count).T, axis=1)
+        for each in (finds.right, ~finds.right)
+    )
+    rights, wrongs = (np.concatenate([np.zeros((resamples, 1)), each], axis=1) for each in (rights, wrongs))
+    wanted = np.minimum(right, rights[:, -1])
+    above = np.maximum((rights < wanted[:, None]).sum(axis=1), 1)
+    rows = np.arange(resamples)
+    gained = rights[rows, above] - rights[rows, above - 1]
+    share = _ratio(wanted - rights[rows, above - 1], gained)
+    false = wrongs[rows, above - 1] + share * (wrongs[rows, above] - wrongs[rows, above - 1])
+    differences = np.where(wanted > 0, _ratio(wanted, wanted + false) - _ratio(right, right + wrong), 0.0)
+    return _widened(differences, count)
+
+
+def _sure_of(differences: NDArray[np.float64]) -> float:
+    return float(np.quantile(differences, 0.05))
 
 
 def wilson_lower(share: float, n: float) -> float:

@@ -101,10 +101,41 @@ def tally(judged: Sequence[Judged], model: str, *, heights_px: tuple[float, floa
     return Tally(right, wrong, missed)
 
 
-def _tally_one(judged: Judged, model: str, heights_px: tuple[float, float] | None) -> tuple[int, int, int]:
-    found = judged.found[model]
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranked:
+    """What a model finds on all frames at its own threshold, the surest find first; K may be 0.
+
+    Attributes:
+        frames: (K,) int64; index of each find's frame.
+        scores: (K,) float32.
+        right: (K,) bool; whether it is right about somebody.
+    """
+
+    frames: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    right: NDArray[np.bool_]
+
+
+def ranked(judged: Sequence[Judged], model: str) -> Ranked:
+    """Return the finds of a model, IoU 0.5: at a higher threshold those that are left are as right as they are here.
+
+    A person is found by the surest find, so a weaker one takes nothing away from it.
+    """
+    found = [_sure(each.found[model]) for each in judged]
+    frames = np.repeat(np.arange(len(judged)), [len(each.scores) for each in found]).astype(np.int64)
+    scores = np.concatenate([np.empty(0, np.float32), *(each.scores for each in found)])
+    right = [hits(each.truth, finds, IOU) >= 0 for each, finds in zip(judged, found, strict=True)]
+    order = np.argsort(-scores, kind="stable")
+    return Ranked(frames[order], scores[order], np.concatenate([np.empty(0, bool), *right])[order])
+
+
+def _sure(found: Detections) -> Detections:
     sure = found.scores >= found.threshold
-    found = Detections(found.boxes_px[sure], found.scores[sure], found.threshold)
+    return Detections(found.boxes_px[sure], found.scores[sure], found.threshold)
+
+
+def _tally_one(judged: Judged, model: str, heights_px: tuple[float, float] | None) -> tuple[int, int, int]:
+    found = _sure(judged.found[model])
     partner = hits(judged.truth, found, IOU)
     wanted = np.ones(len(judged.truth), bool)
     alone = partner < 0

@@ -28,7 +28,6 @@ from footfall.vision.detector import (
     read_card,
     sha256_of,
 )
-from footfall.vision.evaluation import detection_scores
 from footfall.vision.statistics import blockiness, haze, noise_sigma, sharpness
 from retrain import baselines, evaluate, export, gates, job, plan, quantise
 from retrain.augment import Augmenter, Material, Mixture, sheet
@@ -37,7 +36,7 @@ from retrain.examples import differing
 from retrain.frames import LabelledFrame, digest_of, frame_as_json, frame_from_json, read_manifest, write_manifest
 from retrain.labels import agreement, contact_sheet, duplicates, look_at, missing_labels, suspects
 from retrain.lineage import Ancestor, judges
-from retrain.predictions import CHALLENGER, CHAMPION, read_predictions, write_predictions
+from retrain.predictions import CHALLENGER, CHAMPION, Judged, read_predictions, tally, write_predictions
 from retrain.run import Run, Stage
 from retrain.sampler import Sample
 from retrain.split import by_split, decide, piece_of
@@ -442,10 +441,8 @@ class _Stages:
         truth = [boxes for boxes, _ in val]
         floats = self._run.part("train")
         found = _found_by(load_detector(floats, input_size=size), val)
-        # What G2 will ask for; its margin is for the chances of the test, not to be used up here.
-        champion = load_detector(shop.champion, input_size=size)
-        known = detection_scores(truth, _found_by(champion, val), threshold=champion.version.threshold)["precision"]
-        least = min(shop.bounds.precision_target, known or 0.0)
+        champion = _found_by(load_detector(shop.champion, input_size=size), val)
+        least = _wanted_precision(parts["val"], champion, shop.bounds)
         threshold, f1 = export.best_threshold(truth, found, least_precision=least)
         told: Artefact = {
             "threshold": threshold,
@@ -678,6 +675,15 @@ def _found_by(
     detector: YoloDetector, pairs: Sequence[tuple[NDArray[np.float32], NDArray[np.uint8]]]
 ) -> list[Detections]:
     return [detector.detect([picture])[0] for _, picture in pairs]
+
+
+def _wanted_precision(frames: Sequence[LabelledFrame], champion: Sequence[Detections], bounds: gates.Bounds) -> float:
+    """What G2 will ask for."""
+    judged = [
+        Judged(each.id, each.camera_id, each.taken_at, each.is_new, each.boxes_px, {CHAMPION: found})
+        for each, found in zip(frames, champion, strict=True)
+    ]
+    return gates.wanted_precision(tally(judged, CHAMPION), np.array([each.is_new for each in judged], bool), bounds)
 
 
 def _spread(frames: Sequence[LabelledFrame], count: int) -> list[LabelledFrame]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,16 +20,21 @@ from retrain.gates import (
     Evidence,
     Gate,
     Stress,
+    bootstrap_at_like_recall,
     design_effect,
+    frames_needed,
     gate_counts,
     gate_export,
     gate_latency,
+    gate_precision,
     gate_slices,
     gate_stress,
     gates_of_the_test,
     judge,
     paired_bootstrap,
+    precision_at,
     verdict,
+    wanted_precision,
     wilson_lower,
 )
 from retrain.predictions import (
@@ -36,6 +43,7 @@ from retrain.predictions import (
     Judged,
     Tally,
     clusters_of,
+    ranked,
     read_predictions,
     tally,
     write_predictions,
@@ -162,6 +170,38 @@ def test_the_same_predictions_lose_nothing_and_win_nothing() -> None:
     assert (new.passed, new.value) == (False, 0.0)
 
 
+def test_what_only_lacks_evidence_says_how_many_frames_would_do_and_what_is_lost_does_not() -> None:
+    judged = frames(np.random.default_rng(8), (0.8, 0.81), count=200, new=False)
+    few, _ = gates_of_the_test(judged[:40], *of(judged[:40]), Bounds())
+    assert few.passed is False
+    told = re.search(r"only evidence is wanting: 40 frames of the test cannot prove it, about (\d+) could$", few.detail)
+    assert told is not None
+    assert few.value is not None
+    champion, challenger = (each.f1 for each in of(judged[:40]))
+    assert champion is not None
+    assert challenger is not None
+    difference = challenger - champion
+    assert int(told[1]) == frames_needed(40, difference, few.value, -0.005)
+    # So many like these, and the interval just reaches the bound.
+    times = int(told[1]) / 40
+    assert difference - (difference - few.value) / math.sqrt(times) == pytest.approx(-0.005, abs=2e-4)
+    worse = frames(np.random.default_rng(8), (0.9, 0.7), new=False)
+    assert "evidence" not in gates_of_the_test(worse, *of(worse), Bounds())[0].detail
+
+
+@pytest.mark.parametrize(
+    ("difference", "lower", "needed"),
+    [
+        pytest.param(0.016, -0.009, 40, id="better, as measured on film"),
+        pytest.param(0.0, -0.01, 112, id="as good"),
+        pytest.param(-0.0049, -0.05, None, id="at the edge: no test is large enough"),
+        pytest.param(-0.02, -0.05, None, id="worse"),
+    ],
+)
+def test_how_many_frames_a_test_needs(difference: float, lower: float, needed: int | None) -> None:
+    assert frames_needed(28, difference, lower, -0.005) == needed
+
+
 def test_wilsons_bound_is_scipys() -> None:
     for right, n in ((95, 100), (3, 7), (300, 300), (0, 12)):
         two_sided = binomtest(right, n).proportion_ci(0.9, "wilson")
@@ -230,6 +270,155 @@ def test_a_camera_that_is_hard_for_both_says_nothing_against_the_challenger_and_
     lost = gate(judge(Evidence(judged(1)), Bounds()), "G2")
     assert (lost.passed, lost.bound) == (False, -0.05)
     assert "precision 0.706 -> 0.600, 95 % sure of -0.1" in lost.detail
+
+
+def blind(
+    recall: float,
+    false: float,
+    *,
+    scores: tuple[float, float] = (0.3, 0.55),
+    was: tuple[float, float] = (0.16, 0.0),
+    old: tuple[float, float] = (0.9, 0.2),
+    seed: int = 16,
+) -> list[Judged]:
+    """Old and new frames in equal parts, six people on each, twenty camera-hours.
+
+    Args:
+        recall, false: of the challenger: share of the people that it finds, and false finds of a frame; on all frames.
+        scores: between which false finds of the challenger are sure; right ones are from 0.35 to 0.95.
+        was: recall and false finds of a frame of the champion on new frames; `old`: on old ones.
+    """
+    rng = np.random.default_rng(seed)
+    truth = np.array([[100 * n, 10, 100 * n + 40, 110] for n in range(6)], np.float32)
+
+    def found(share: float, ghosts: float, sure: tuple[float, float]) -> Detections:
+        plain = finds(truth, rng.random(6) < share, int(rng.poisson(ghosts)))
+        right = int((plain.boxes_px[:, 0] < 5000).sum())
+        drawn = [rng.uniform(0.35, 0.95, right), rng.uniform(*sure, len(plain.scores) - right)]
+        marks = np.concatenate(drawn).astype(np.float32)
+        order = np.argsort(-marks)
+        return Detections(plain.boxes_px[order], marks[order], THRESHOLD)
+
+    judged = []
+    for number in range(160):
+        is_new = bool(number % 2)
+        at = NOON + timedelta(hours=number // 8, minutes=number % 8)
+        models = {
+            CHAMPION: found(*(was if is_new else old), (0.3, 0.55)),
+            CHALLENGER: found(recall, false, scores),
+        }
+        judged.append(Judged(f"f{number}", "c0", at, is_new, truth, models))
+    return judged
+
+
+@pytest.mark.parametrize(
+    ("judged", "passed", "why"),
+    [
+        pytest.param(blind(0.9, 0.65), True, "cut at its recall", id="the blind one is right because it is blind"),
+        pytest.param(blind(0.9, 0.65, scores=(0.6, 0.95)), False, "cut at its recall", id="surest where it is wrong"),
+        pytest.param(blind(0.9, 3.0), False, "spared for each person", id="false finds for the people it finds"),
+        pytest.param(blind(0.1, 5.0), False, "false and missed together", id="learned heads for people"),
+        pytest.param(blind(0.6, 0.6), False, "cut at its recall", id="hardly more people, and less precise"),
+        pytest.param(blind(0.9, 0.1, old=(0.9, 0.5)), True, "by Wilson", id="reaches the target by itself"),
+        pytest.param(
+            blind(0.9, 0.65, old=(0.9, 0.0)), True, "19 % of the people on new", id="meets the target blindly"
+        ),
+        pytest.param(blind(0.9, 0.65, was=(0.6, 0.0), old=(0.9, 0.1)), False, "by Wilson", id="a useful one binds"),
+        pytest.param(blind(0.9, 0.65, was=(0, 0), old=(0, 0)), True, "finds nobody", id="who finds nobody binds none"),
+        pytest.param(blind(0.5, 3.5, was=(0, 0), old=(0, 0)), False, "finds nobody", id="and yet not at any price"),
+        pytest.param(
+            blind(0.5, 3.0, was=(0.1, 0.4), old=(0.1, 0.4)),
+            False,
+            "false and missed together",
+            id="as imprecise, louder",
+        ),
+    ],
+)
+def test_people_found_anew_may_cost_precision_and_false_ones_may_not_be_bought(
+    judged: list[Judged],
+    passed: bool,  # noqa: FBT001
+    why: str,
+) -> None:
+    said = gate_precision(judged, *of(judged), Bounds())
+    assert (said.passed, why in said.detail) == (passed, True), said.detail
+
+
+def test_a_champion_that_finds_hardly_anybody_is_not_taken_for_precise() -> None:
+    """Film in the dark, severity 5: F1 0.278 -> 0.880 on new frames at a precision of 0.924 -> 0.898 over all."""
+    judged = blind(0.9, 0.61, old=(0.9, 0.55), seed=3)
+    new = [each for each in judged if each.is_new]
+    champion, challenger = of(new)
+    assert champion.f1 == pytest.approx(0.278, abs=0.03)
+    assert challenger.f1 == pytest.approx(0.89, abs=0.02)
+    champion, challenger = of(judged)
+    assert champion.precision == pytest.approx(0.924, abs=0.01)
+    assert challenger.precision == pytest.approx(0.898, abs=0.01)
+    clusters, _ = clusters_of(judged)
+    assert np.quantile(paired_bootstrap(champion, challenger, clusters, of="precision"), 0.05) < -0.05
+    gates = judge(Evidence(judged), Bounds())
+    assert (gate(gates, "G1 new").passed, gate(gates, "G2").passed) == (True, True)
+
+
+def test_cut_higher_the_surer_finds_are_as_right_as_before() -> None:
+    judged = blind(0.9, 1.0, scores=(0.3, 0.9))
+    finds = ranked(judged, CHALLENGER)
+    for cut in (THRESHOLD, 0.45, 0.7):
+        found = [replace(each.found[CHALLENGER], threshold=cut) for each in judged]
+        higher = [replace(each, found={CHALLENGER: mine}) for each, mine in zip(judged, found, strict=True)]
+        sure = finds.scores >= cut
+        whole = tally(higher, CHALLENGER)
+        assert np.array_equal(np.bincount(finds.frames[sure & finds.right], minlength=160), whole.right)
+        assert np.array_equal(np.bincount(finds.frames[sure & ~finds.right], minlength=160), whole.wrong)
+    people = int(finds.right[finds.scores >= 0.7].sum())
+    assert precision_at(finds, people) == (
+        pytest.approx(finds.scores[finds.right][people - 1]),
+        pytest.approx(finds.right[finds.scores >= finds.scores[finds.right][people - 1]].mean()),
+    )
+    assert precision_at(finds, 0) is None
+    assert precision_at(finds, 10_000) is None
+
+
+def test_the_bootstrap_at_like_recall_is_as_wide_as_the_spread_of_tests_drawn_anew() -> None:
+    differences, widths, middles = [], [], []
+    for seed in range(80):
+        judged = blind(0.9, 1.0, scores=(0.3, 0.95), seed=100 + seed)
+        champion, finds = tally(judged, CHAMPION), ranked(judged, CHALLENGER)
+        cut = precision_at(finds, int(champion.right.sum()))
+        assert cut is not None
+        assert champion.precision is not None
+        differences.append(cut[1] - champion.precision)
+        drawn = bootstrap_at_like_recall(champion, finds, clusters_of(judged)[0], resamples=500)
+        widths.append(drawn.std())
+        middles.append(drawn.mean())
+    assert np.mean(widths) == pytest.approx(np.std(differences), rel=0.25)
+    assert np.mean(middles) == pytest.approx(np.mean(differences), abs=0.005)
+
+
+def test_a_challenger_at_the_edge_passes_seldom() -> None:
+    """The people it finds anew cost as many false finds: no error is spared, and precision falls by twelve points."""
+    passed = [
+        gate_precision(judged, *of(judged), Bounds()).passed
+        for judged in (blind(0.9, 2.32, old=(0.9, 0.1), scores=(0.3, 0.35), seed=seed) for seed in range(60))
+    ]
+    assert sum(bool(each) for each in passed) <= 9  # 10 % of 60 are 6; more than 9 have a chance of 7 % at most
+
+
+@pytest.mark.parametrize(
+    ("was", "old", "wanted"),
+    [
+        pytest.param((0.9, 0.0), (0.9, 0.0), 0.95, id="useful and precise: the target"),
+        pytest.param((0.9, 1.35), (0.9, 1.35), 0.8, id="useful and under the target: its own precision"),
+        pytest.param((0.1, 0.15), (0.1, 0.15), 0.95, id="finds hardly anybody: the target"),
+        pytest.param((0.1, 0.0), (0.9, 1.35), 0.95, id="finds hardly anybody on new frames: the target"),
+        pytest.param((0.0, 0.0), (0.0, 0.0), 0.95, id="finds nobody: the target"),
+    ],
+)
+def test_a_threshold_is_chosen_for_what_g2_will_ask_for(
+    was: tuple[float, float], old: tuple[float, float], wanted: float
+) -> None:
+    judged = blind(0.9, 0.5, was=was, old=old)
+    is_new = np.array([each.is_new for each in judged])
+    assert wanted_precision(tally(judged, CHAMPION), is_new, Bounds()) == pytest.approx(wanted, abs=0.02)
 
 
 def gate(gates: tuple[Gate, ...], name: str) -> Gate:
