@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from footfall.domain import Population, Sample, SampleLabel
+    from footfall.domain import Population, Sample, SampleLabel, SampleUnit
     from footfall.stores.samples import SampleStore
 
 IOU: Final = 0.5
+_UNITS: Final[tuple[SampleUnit, ...]] = ("track", "frame", "clip")
 
 
 @dataclass(slots=True)
@@ -78,16 +79,19 @@ def read_evidence(
     champion: str | None = None,
     without: str | None = None,
 ) -> Evidence:
-    """Read random samples of [since, until) with what was said of them; targeted ones are never read.
+    """Read random samples of periods from `since` on, taken until `until`, with what was said of them.
+
+    A period's samples are all in or all out, as its population is. Targeted ones are never read.
 
     Args:
         model: first 12 digits of the sha256 of the model in question; None: the newest.
         champion: the same of the champion: rather than the newest, once something was drawn with it.
         without: of a model that is only tried out on some cameras: it is not taken for the newest.
     """
-    tracks = store.samples(since=since, until=until, unit="track", queue="random")
-    frames = store.samples(since=since, until=until, unit="frame", queue="random")
-    clips = store.samples(since=since, until=until, unit="clip", queue="random")
+    tracks, frames, clips = (
+        [each for each in store.samples(since=since, until=until, unit=unit, queue="random") if each.hour_at >= since]
+        for unit in _UNITS
+    )
     populations = store.populations("track", since=since, until=until)
     if model is None:
         model = _newest_model(populations, [*tracks, *frames, *clips], champion, without)

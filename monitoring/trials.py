@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +15,7 @@ from monitoring.estimates import Window, sample_estimates
 from monitoring.evidence import Evidence, read_evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from footfall.domain import ModelAliases, ModelChange
@@ -32,11 +33,17 @@ _LOG_ROWS: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """A model that is watched, against the one before, on some cameras."""
+    """A model that is watched, against the one before, on some cameras.
+
+    Attributes:
+        since: when it was promoted, or its canaries were last chosen.
+        evidence_since: samples of periods that begin from then on are of this trial and of no earlier one.
+    """
 
     model: str
     before: str
     since: datetime
+    evidence_since: datetime
     cameras: tuple[str, ...]
     is_challenger: bool
 
@@ -76,12 +83,20 @@ class TrialWatch:
             StoreError: the database does not answer; nothing was changed.
         """
         aliases = self._registry.aliases()
-        for trial in self._trials(aliases, now):
+        log = self._registry.log(limit=_LOG_ROWS)
+        for trial in self._trials(aliases, log, now):
+            since = trial.since
+            seen = {camera: [(since + _SETTLING, now)] for camera in trial.cameras}
+            # The new model may have looked at some of these cameras before: as a canary, or until it was taken back.
+            seen_before = {
+                camera: looked_at(log, trial.before, camera, since=since - self._watched_for, until=since)
+                for camera in trial.cameras
+            }
             decision = judge(
-                self._worth(trial.model, trial.cameras, trial.since + _SETTLING, now, now),
-                self._worth(trial.before, trial.cameras, trial.since - self._watched_for, trial.since, now),
+                self._worth(trial.model, trial.evidence_since, seen, now),
+                self._worth(trial.before, None, seen_before, now),
                 refusal=self._registry.model(trial.model).refusal,
-                lasted=now - trial.since,
+                lasted=now - since,
                 may_be_promoted=trial.is_challenger,
                 settings=self._settings,
             )
@@ -89,14 +104,21 @@ class TrialWatch:
                 return decision
         return None
 
-    def _trials(self, aliases: ModelAliases, now: datetime) -> list[_Trial]:
-        log = self._registry.log(limit=_LOG_ROWS)
+    def _trials(self, aliases: ModelAliases, log: Sequence[ModelChange], now: datetime) -> list[_Trial]:
         found = []
         if aliases.challenger is not None and aliases.champion is not None:
             began = _newest(log, "canary", aliases.challenger)
             if began is not None:
+                evidence_since = evidence_begins(log, aliases.challenger, challenger_since(log, aliases.challenger))
                 found.append(
-                    _Trial(aliases.challenger, aliases.champion, began.at, aliases.canaries, is_challenger=True)
+                    _Trial(
+                        aliases.challenger,
+                        aliases.champion,
+                        began.at,
+                        evidence_since,
+                        aliases.canaries,
+                        is_challenger=True,
+                    )
                 )
         if aliases.champion is not None and aliases.previous is not None:
             began = _newest(log, "promoted", aliases.champion)
@@ -104,18 +126,30 @@ class TrialWatch:
                 others = tuple(
                     camera.id for camera in self._database.cameras() if camera.id not in set(aliases.canaries)
                 )
-                found.append(_Trial(aliases.champion, aliases.previous, began.at, others, is_challenger=False))
+                evidence_since = evidence_begins(log, aliases.champion, began)
+                found.append(
+                    _Trial(aliases.champion, aliases.previous, began.at, evidence_since, others, is_challenger=False)
+                )
         return found
 
-    def _worth(self, model: str, cameras: Sequence[str], since: datetime, until: datetime, now: datetime) -> Worth:
+    def _worth(
+        self,
+        model: str,
+        evidence_since: datetime | None,
+        seen: Mapping[str, Sequence[tuple[datetime, datetime]]],
+        now: datetime,
+    ) -> Worth:
         # Whole hours: a population is of an hour, and its samples must be all in or all out.
-        window_since = (now - self._window).replace(minute=0, second=0, microsecond=0)
-        evidence = read_evidence(self._samples, since=window_since, until=now, model=model[:12])
-        of_these = {camera: found for camera, found in evidence.cameras.items() if camera in set(cameras)}
-        rows = sample_estimates(
-            Evidence(evidence.model, of_these), [], Window(now, window_since, now), least=self._least
-        )
-        watched = [self._database.watched(camera, since=since, until=until) for camera in cameras]
+        window_since = _hour_of(now - self._window)
+        since = window_since if evidence_since is None else max(window_since, evidence_since)
+        evidence = read_evidence(self._samples, since=since, until=now, model=model[:12])
+        of_these = {camera: found for camera, found in evidence.cameras.items() if camera in seen}
+        rows = sample_estimates(Evidence(evidence.model, of_these), [], Window(now, since, now), least=self._least)
+        watched = [
+            self._database.watched(camera, since=begin, until=end)
+            for camera, times in seen.items()
+            for begin, end in times
+        ]
         return Worth(
             {row.measure: row for row in rows if row.scope == "site"},
             sum(seconds for seconds, _ in watched),
@@ -140,3 +174,56 @@ class TrialWatch:
 
 def _newest(log: Sequence[ModelChange], action: str, model: str) -> ModelChange | None:
     return next((each for each in log if each.action == action and each.model == model), None)
+
+
+def challenger_since(log: Sequence[ModelChange], model: str) -> ModelChange:
+    """Return the change since which the challenger is tried out without a break, whatever its canaries were.
+
+    Args:
+        log: newest first; in the newest state the model is the challenger.
+    """
+    return [*itertools.takewhile(lambda each: each.aliases.challenger == model, log)][-1]
+
+
+def evidence_begins(log: Sequence[ModelChange], model: str, began: ModelChange) -> datetime:
+    """Return the begin of the periods whose samples are of a trial alone.
+
+    A population is of a whole hour (or of what a site has instead). The hour in which the trial began is all of the
+    trial, unless the model was in service earlier in it: then that time's people are among them, and it is left out.
+
+    Args:
+        log: newest first.
+    """
+    hour = _hour_of(began.at)
+    for change in log[log.index(began) + 1 :]:
+        if model in {change.aliases.champion, change.aliases.challenger}:
+            return began.at
+        if change.at <= hour:
+            break
+    return hour
+
+
+def looked_at(
+    log: Sequence[ModelChange], model: str, camera: str, *, since: datetime, until: datetime
+) -> list[tuple[datetime, datetime]]:
+    """Return the stretches of [since, until) in which a camera was looked at with a model, newest first.
+
+    Args:
+        log: newest first; before its oldest change nobody knows.
+    """
+    found = []
+    for change in log:
+        begin = max(change.at, since)
+        now = change.aliases
+        if begin < until:
+            if (now.challenger if camera in now.canaries else now.champion) == model:
+                # Services take a model up within seconds.
+                found.append((begin if begin == since else begin + _SETTLING, until))
+            until = begin
+        if change.at <= since:
+            break
+    return [each for each in found if each[0] < each[1]]
+
+
+def _hour_of(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)

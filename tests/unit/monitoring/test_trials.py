@@ -11,7 +11,7 @@ import pytest
 from support.registered import make_registry, model_folder
 from support.reviewed import Reviewed
 
-from footfall.domain import Camera, Coverage, Line, Sampling
+from footfall.domain import Camera, Coverage, Line, Population, Sampling
 from footfall.stores.database import Database
 from footfall.stores.quality import QualityStore
 from footfall.stores.samples import SampleStore
@@ -19,7 +19,7 @@ from monitoring.canary import TrialSettings
 from monitoring.checker import Checker, Roles
 from monitoring.evidence import read_evidence
 from monitoring.metrics import MonitorMetrics
-from monitoring.trials import TrialWatch
+from monitoring.trials import TrialWatch, looked_at
 
 NOW = datetime(2026, 3, 2, 10, 20, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -143,6 +143,114 @@ def test_a_challenger_that_held_is_promoted_where_that_is_wanted(site: Site) -> 
     assert (change.action, change.model, change.actor) == ("promoted", site.sha["night"], "monitor")
 
 
+def again(site: Site, *, taken_back: datetime) -> None:
+    """The night model was champion from ten hours ago on, was proven bad, and has been promoted again at `BEGAN`."""
+    site.judged("gate", "day", right=98, wrong=2, hours_ago=30)
+    site.promote("night", NOW - 10 * HOUR)
+    site.judged("gate", "night", right=50, wrong=50, hours_ago=7)  # of the hour from 02:00 on
+    assert site.trials().turn(taken_back - timedelta(minutes=1)) is not None
+    assert site.registry.log()[0].action == "rolled_back"
+    site.promote("night", BEGAN)
+
+
+def test_a_model_that_is_promoted_again_is_judged_by_new_evidence_alone(site: Site) -> None:
+    again(site, taken_back=NOW - 7 * HOUR)
+    assert site.trials().turn(NOW) is None
+    site.judged("gate", "night", right=96, wrong=4)  # it was mended: old and new together would be 73 %
+    assert site.trials().turn(NOW) is None
+    assert site.registry.aliases().champion == site.sha["night"]
+
+
+def test_a_model_that_is_promoted_again_and_is_bad_again_goes_back_again(site: Site) -> None:
+    again(site, taken_back=NOW - 7 * HOUR)
+    site.judged("gate", "night", right=60, wrong=40)
+    decision = site.trials().turn(NOW)
+    assert decision is not None
+    assert "precision by verdicts fell to 60.0 %" in decision.why
+
+
+def test_a_challenger_that_is_tried_out_again_is_judged_by_new_evidence_alone(site: Site) -> None:
+    site.judged("gate", "day", right=98, wrong=2, hours_ago=30)
+    site.registry.try_out(site.sha["night"], ["gate"], actor="ana", why="asked", at=NOW - 10 * HOUR)
+    site.judged("gate", "night", right=50, wrong=50, hours_ago=7)
+    assert site.trials().turn(NOW - 7 * HOUR) is not None
+    site.try_out("gate")
+    assert site.trials().turn(NOW) is None
+    site.judged("gate", "night", right=60, wrong=40)
+    assert site.trials().turn(NOW) is not None
+
+
+def test_other_canaries_are_no_new_trial(site: Site) -> None:
+    site.judged("gate", "day", right=98, wrong=2, hours_ago=30)
+    site.registry.try_out(site.sha["night"], ["gate"], actor="ana", why="asked", at=NOW - 10 * HOUR)
+    site.judged("gate", "night", right=50, wrong=50, hours_ago=7)
+    site.try_out("gate", "hall")
+    assert site.trials().turn(NOW) is not None
+
+
+@pytest.mark.parametrize(
+    ("taken_back", "goes"),
+    [
+        pytest.param(BEGAN - timedelta(minutes=10), False, id="in service before, in the same hour: it is of both"),
+        pytest.param(BEGAN - timedelta(minutes=30), True, id="not in service before in that hour: it is all of this"),
+    ],
+)
+def test_the_hour_in_which_a_model_came_back_counts_where_it_is_of_one_trial(
+    site: Site, taken_back: datetime, *, goes: bool
+) -> None:
+    """A population is of an hour: people of the earlier time cannot be told from those of the new one."""
+    site.judged("gate", "day", right=98, wrong=2, hours_ago=30)
+    site.promote("night", NOW - 10 * HOUR)
+    site.registry.rollback(actor="ana", why="by hand", at=taken_back)
+    site.promote("night", BEGAN)
+    site.judged("gate", "night", right=50, wrong=50, hours_ago=5)  # of the hour from 04:00 on; it came back at 04:20
+    assert (site.trials().turn(NOW) is not None) == goes
+
+
+def test_a_period_of_minutes_counts_from_the_first_that_began_in_the_trial(site: Site) -> None:
+    site.judged("gate", "day", right=98, wrong=2, hours_ago=30)
+    site.promote("night", NOW - 10 * HOUR)
+    site.registry.rollback(actor="ana", why="by hand", at=BEGAN - timedelta(minutes=5))
+    site.promote("night", BEGAN)
+    store, night = SampleStore(site.database), site.sha["night"][:12]
+    period = BEGAN + timedelta(minutes=10)
+    store.add_populations([Population("gate", period, "track", "4", night, 200)])
+    times = {"model": night, "hour_at": period, "taken_at": period + timedelta(minutes=2)}
+    Reviewed(site.database, NOW, "gate").tracks(50, 50, **times)
+    assert site.trials().turn(NOW) is not None
+
+
+def test_the_time_in_which_the_new_model_looked_before_says_nothing_about_the_speed_of_the_old_one(site: Site) -> None:
+    """The slow night model served twice; between, the day model did for an hour."""
+    site.promote("night", BEGAN - 9 * HOUR)
+    site.watched("gate", BEGAN - 9 * HOUR, 8, 2.0)
+    site.registry.rollback(actor="ana", why="by hand", at=BEGAN - HOUR)
+    site.watched("gate", BEGAN - HOUR, 1, 5.0)
+    site.promote("night", BEGAN)
+    site.watched("gate", BEGAN, 5, 2.0)
+    decision = site.trials().turn(NOW)
+    assert decision is not None
+    assert decision.why.startswith("2.0 frames a second of a camera are analysed, 5.0 were before")
+
+
+def test_a_camera_is_looked_at_with_the_champion_but_for_canaries(site: Site) -> None:
+    day, night = site.sha["day"], site.sha["night"]
+    site.try_out("gate")
+    site.promote("night", BEGAN + 2 * HOUR)
+    log, settled = site.registry.log(), timedelta(minutes=2)
+    asked = {"since": BEGAN - HOUR, "until": NOW}
+    assert looked_at(log, day, "gate", **asked) == [(BEGAN - HOUR, BEGAN)]
+    assert looked_at(log, day, "hall", **asked) == [
+        (BEGAN + settled, BEGAN + 2 * HOUR),
+        (BEGAN - HOUR, BEGAN),
+    ]
+    assert looked_at(log, night, "gate", **asked) == [
+        (BEGAN + 2 * HOUR + settled, NOW),
+        (BEGAN + settled, BEGAN + 2 * HOUR),
+    ]
+    assert looked_at(log, night, "hall", since=BEGAN - 200 * HOUR, until=BEGAN) == []
+
+
 def test_somebody_who_is_faster_wins(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.promote("night", BEGAN)
     site.registry.refuse(site.sha["night"], "output holds NaN", at=NOW)
@@ -200,3 +308,19 @@ def test_one_that_is_tried_out_is_not_the_newest_model(site: Site) -> None:
     assert read_evidence(store, **asked, champion=site.sha["day"][:12]).model == site.sha["day"][:12]
     assert read_evidence(store, **asked, champion="0" * 12).model == night
     assert len(read_evidence(store, **asked, model=night).cameras["gate"].reviewed) == 4
+
+
+def test_samples_of_a_period_that_began_before_are_left_out_as_its_population_is(site: Site) -> None:
+    reviewed = Reviewed(site.database, NOW, "gate")  # of the hour from 09:00 on, taken at 09:30
+    night = site.sha["night"][:12]
+    reviewed.population(8, model=night)
+    reviewed.tracks(3, 1, model=night)
+    frame = {"unit": "frame", "stratum": "people", "detail": {"threshold": 0.3, "boxes": []}}
+    reviewed.sample({"boxes": [[10.0, 10.0, 20.0, 40.0]]}, model=night, **frame)
+
+    def known(since: datetime) -> tuple[int, int]:
+        gate = read_evidence(SampleStore(site.database), since=since, until=NOW, model=night).cameras.get("gate")
+        return (0, 0) if gate is None else (len(gate.reviewed), len(gate.frames))
+
+    assert known(NOW.replace(hour=9, minute=0)) == (4, 1)
+    assert known(NOW.replace(hour=9, minute=1)) == (0, 0)

@@ -327,7 +327,7 @@ def blind(
         pytest.param(blind(0.9, 0.65, was=(0, 0), old=(0, 0)), True, "finds nobody", id="who finds nobody binds none"),
         pytest.param(blind(0.5, 3.5, was=(0, 0), old=(0, 0)), False, "finds nobody", id="and yet not at any price"),
         pytest.param(
-            blind(0.5, 3.0, was=(0.1, 0.4), old=(0.1, 0.4)),
+            blind(0.5, 4.5, was=(0.1, 1.2), old=(0.1, 1.2)),
             False,
             "false and missed together",
             id="as imprecise, louder",
@@ -362,6 +362,7 @@ def test_a_champion_that_finds_hardly_anybody_is_not_taken_for_precise() -> None
 def test_cut_higher_the_surer_finds_are_as_right_as_before() -> None:
     judged = blind(0.9, 1.0, scores=(0.3, 0.9))
     finds = ranked(judged, CHALLENGER)
+    assert (np.diff(finds.scores) <= 0).all()
     for cut in (THRESHOLD, 0.45, 0.7):
         found = [replace(each.found[CHALLENGER], threshold=cut) for each in judged]
         higher = [replace(each, found={CHALLENGER: mine}) for each, mine in zip(judged, found, strict=True)]
