@@ -24,7 +24,8 @@ import numpy as np
 from footfall.errors import ModelError
 
 if TYPE_CHECKING:
-    from footfall.vision.detector import Detector, Runtime
+    from footfall.vision.detector import Detector
+    from footfall.vision.runtimes import Runtime
 
 CPU_S: Final = 60.0
 """Time that a model may compute before it has answered a few pictures; a busy machine is not its fault."""

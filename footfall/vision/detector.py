@@ -1,12 +1,9 @@
-"""Finds people on pictures with a trusted model folder; the only file that knows the inference runtimes."""
+"""Finds people on pictures with a trusted model folder; `runtimes` runs its network."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import threading
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast
 
@@ -17,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from footfall.domain import Detections, ModelVersion
 from footfall.errors import ModelError
 from footfall.vision.pixels import scaled
+from footfall.vision.runtimes import load_network
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from footfall.domain import Image
-
-Runtime = Literal["onnxruntime", "openvino"]
+    from footfall.vision.runtimes import Network, Runtime
 
 MODEL_FILE: Final = "model.onnx"
 CARD_FILE: Final = "model.json"
@@ -326,7 +323,7 @@ def non_maximum_suppression(boxes: NDArray[np.float32], iou: float) -> NDArray[n
 class YoloDetector:
     """A YOLO-shaped ONNX model behind the `Detector` protocol; see `load_detector`."""
 
-    def __init__(self, card: ModelCard, network: _Network, *, input_size: int) -> None:
+    def __init__(self, card: ModelCard, network: Network, *, input_size: int) -> None:
         self.card = card
         self.version = ModelVersion(
             name=card.name,
@@ -394,166 +391,6 @@ def _to_input(canvas: NDArray[np.uint8]) -> NDArray[np.float32]:
     return tensor
 
 
-class _Network(Protocol):
-    runtime: str
-    fixed_size: int | None
-
-    def run(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]: ...
-
-
-class _OnnxRuntimeNetwork:
-    """The model as ONNX Runtime runs it.
-
-    On a CPU pictures are run one by one by a session of their own shape: what depends on shapes alone is worked out
-    once, which saves a sixteenth of the small detector; a batch saves nothing there.
-    """
-
-    _MOST_SHAPES: Final = 4  # a session takes twice the model's memory; rarer shapes share the one for all
-    _OFTEN: Final = 10  # pictures of a shape before it gets its own: one that is tried out does not
-
-    def __init__(self, content: bytes, card: ModelCard, threads: int, callers: int) -> None:
-        import onnxruntime  # noqa: PLC0415  0.2 s and 40 MB that not every command needs
-
-        def load(shape: dict[str, int]) -> Any:  # noqa: ANN401  a session: the library is imported here only
-            options = onnxruntime.SessionOptions()
-            # Callers run beside each other, each on its own threads: a picture on one core costs less than on two.
-            options.intra_op_num_threads = max(1, (threads or os.cpu_count() or 1) // callers)
-            options.inter_op_num_threads = 1
-            options.log_severity_level = 3
-            # Plans of memory are kept for every input shape: 50 MB for no speed.
-            options.enable_mem_pattern = False
-            # Threads that spin while they wait take the cores from decoding.
-            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-            for name, size in shape.items():
-                options.add_free_dimension_override_by_name(name, size)
-            return onnxruntime.InferenceSession(content, options, providers=_providers(onnxruntime))
-
-        try:
-            self._session = load({})
-        except Exception as error:  # noqa: BLE001  the runtime's own exceptions have no common base
-            first_line = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-            raise ModelError(
-                f"model {card.name!r}: ONNX Runtime cannot load it ({first_line}); it is refused"
-            ) from None
-        names = [entry.name for entry in self._session.get_inputs()]
-        if card.input_name not in names:
-            raise ModelError(f"model {card.name!r}: has no input {card.input_name!r}, only {names}; it is refused")
-        self._input_name = card.input_name
-        self._output_name = self._session.get_outputs()[0].name
-        self._dimensions = self._session.get_inputs()[names.index(card.input_name)].shape
-        self.fixed_size = _fixed_size(self._dimensions, card)
-        self.runtime = f"onnxruntime/{self._session.get_providers()[0]}"
-        self._is_single = isinstance(self._dimensions[0], int)
-        self._is_on_cpu = self._session.get_providers()[0] == "CPUExecutionProvider"
-        self._runs: Counter[tuple[int, ...]] = Counter()
-        self._load = load
-        self._of_shape: dict[tuple[int, ...], Any] = {}
-        self._loading = threading.Lock()
-
-    def run(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
-        session = self._session_for(tensor.shape[2:])
-        one_by_one = self._is_single or session is not self._session
-        parts = np.split(tensor, len(tensor)) if one_by_one and len(tensor) > 1 else [tensor]
-        outputs = [session.run([self._output_name], {self._input_name: part})[0] for part in parts]
-        result: NDArray[np.float32] = np.concatenate(outputs) if len(outputs) > 1 else outputs[0]
-        return result
-
-    def _session_for(self, size: tuple[int, ...]) -> Any:  # noqa: ANN401  see above
-        """The session of a height and width once they have come often, else the one for all."""
-        own = self._of_shape.get(size)
-        if own is not None:
-            return own
-        self._runs[size] += 1
-        if (
-            self._runs[size] < self._OFTEN
-            or len(self._of_shape) >= self._MOST_SHAPES
-            or not self._is_on_cpu
-            or not self._loading.acquire(blocking=False)  # who comes meanwhile does not wait
-        ):
-            return self._session
-        try:
-            self._of_shape[size] = self._load_for(size)
-        finally:
-            self._loading.release()
-        return self._of_shape[size]
-
-    def _load_for(self, size: tuple[int, ...]) -> Any:  # noqa: ANN401  see above
-        """A session of one shape; the one for all where the model cannot have it."""
-        free = [
-            (name, side) for name, side in zip(self._dimensions, (1, 3, *size), strict=True) if isinstance(name, str)
-        ]
-        # Two sides of one name can only be a square.
-        if not free or len(dict(free)) < len(free):
-            return self._session
-        try:
-            return self._load(dict(free))
-        except Exception:  # noqa: BLE001  it runs as it is: no reason to find nobody
-            return self._session
-
-
-def _providers(onnxruntime: Any) -> list[str]:  # noqa: ANN401  the module itself
-    wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
-    available = onnxruntime.get_available_providers()
-    return [name for name in wanted if name in available]
-
-
-def _fixed_size(shape: Sequence[Any], card: ModelCard) -> int | None:
-    """Side of a model whose input size is baked in; None when height and width are free."""
-    if len(shape) != 4:
-        raise ModelError(
-            f"model {card.name!r}: input has {len(shape)} dimensions, expected 4 (N, 3, H, W); it is refused"
-        )
-    height, width = shape[2], shape[3]
-    if not isinstance(height, int) or not isinstance(width, int):
-        return None
-    if height != width:
-        raise ModelError(
-            f"model {card.name!r}: input is fixed to {height}x{width}, expected a free size or a square; it is refused"
-        )
-    return height
-
-
-class _OpenVinoNetwork:
-    runtime = "openvino/CPU"
-
-    def __init__(self, content: bytes, card: ModelCard, threads: int, callers: int) -> None:
-        try:
-            import openvino  # noqa: PLC0415  optional
-        except ImportError:
-            raise ModelError(
-                "runtime 'openvino' is not installed; install it with `pip install footfall[openvino]` or set "
-                "FOOTFALL_RUNTIME=onnxruntime"
-            ) from None
-        core = openvino.Core()
-        try:
-            model = core.read_model(content)
-            shape = [
-                None if each.is_dynamic else each.get_length() for each in model.input(card.input_name).partial_shape
-            ]
-            self.fixed_size = _fixed_size(shape, card)
-            threads = threads or os.cpu_count() or 1
-            self._compiled = core.compile_model(
-                model,
-                "CPU",
-                {"NUM_STREAMS": min(callers, threads), "INFERENCE_NUM_THREADS": threads}
-                if callers > 1
-                else {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads},
-            )
-        except RuntimeError as error:
-            first_line = str(error).splitlines()[0][:200]
-            raise ModelError(f"model {card.name!r}: OpenVINO cannot load it ({first_line}); it is refused") from None
-        self._input_name = card.input_name
-        self._requests = threading.local()
-
-    def run(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
-        request = getattr(self._requests, "own", None)
-        if request is None:
-            # A request is for one thread at a time, and answers into memory of its own.
-            request = self._requests.own = self._compiled.create_infer_request()
-        result: NDArray[np.float32] = request.infer({self._input_name: tensor})[0].copy()
-        return result
-
-
 def load_detector(
     path: Path, *, runtime: Runtime = "onnxruntime", threads: int = 0, input_size: int = 640, callers: int = 1
 ) -> YoloDetector:
@@ -561,6 +398,8 @@ def load_detector(
 
     Args:
         path: folder with `model.onnx` and `model.json`.
+        runtime: `auto` takes OpenVINO where it is installed and faster with this model on this machine, measured here
+            in up to a second, else ONNX Runtime.
         threads: of the runtime; 0 takes one per core.
         input_size: longer side of the network's input in pixels; ignored by models with a fixed size.
         callers: how many threads will call `detect` at once; the runtime's threads are shared out among them.
@@ -583,9 +422,13 @@ def load_detector(
             "file was changed or only half copied and is refused"
         )
     check_onnx(content, name=card.name)
-    network: _Network = (
-        _OpenVinoNetwork(content, card, threads, callers)
-        if runtime == "openvino"
-        else _OnnxRuntimeNetwork(content, card, threads, callers)
+    network = load_network(
+        content,
+        name=card.name,
+        input_name=card.input_name,
+        runtime=runtime,
+        threads=threads,
+        callers=callers,
+        usual_shape=input_shape(16, 9, longer_px=input_size, stride=card.stride),
     )
     return YoloDetector(card, network, input_size=input_size)

@@ -115,7 +115,7 @@ def test_settings_come_from_the_environment_and_secrets_from_files(
         ("VIEWER_TOKEN", "0123456789abcdef", "viewer_token: without api_token everybody may change everything"),
         ("API_TOKEN_FILE", "/nowhere/token", "api_token_file: /nowhere/token cannot be read"),
         ("PORT", "99999", "settings: port: Input should be less than or equal to 65535"),
-        ("RUNTIME", "torch", "settings: runtime: Input should be 'onnxruntime' or 'openvino'"),
+        ("RUNTIME", "torch", "settings: runtime: Input should be 'auto', 'onnxruntime' or 'openvino'"),
         ("INPUT_SIZE", "100", "settings: input_size: Input should be a multiple of 32"),
     ],
 )
