@@ -19,6 +19,8 @@ from footfall.redaction import redact_url
 from footfall.simulation import parse_simulation_url
 
 MAX_CAMERAS: Final = 1000
+SOFTWARE: Final = "software"
+"""The processor, as what decodes cameras."""
 URL_SCHEMES: Final = ("rtsp", "rtsps", "http", "https", "file", "v4l2", "sim")
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -97,6 +99,11 @@ class Settings(BaseSettings):
     open_timeout_s: float = Field(5.0, gt=0, le=120, description="Deadline for opening a source.")
     stall_timeout_s: float = Field(
         5.0, gt=0, le=300, description="Without a decoded picture for this long a camera is stalled and reconnected."
+    )
+    decode_device: str = Field(
+        SOFTWARE,
+        description="What decodes cameras: `software`, or a device that PyAV knows, such as `cuda`; where it refuses, "
+        "the processor does and the camera says so.",
     )
     auth_retry_s: float = Field(
         60.0,
@@ -299,6 +306,21 @@ class Settings(BaseSettings):
             ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError(f"{name!r} is no time zone; expected a name such as Europe/Berlin or UTC") from None
+        return name
+
+    @field_validator("decode_device")
+    @classmethod
+    def _known_device(cls, name: str) -> str:
+        if name == SOFTWARE:
+            return name
+        from av.codec.hwaccel import hwdevices_available  # noqa: PLC0415  heavy, and only where a device is asked for
+
+        known = hwdevices_available()
+        if name not in known:
+            raise ValueError(
+                f"{name!r} is no device that this build of PyAV can decode on; it knows {', '.join(known) or 'none'}; "
+                f"set one of them, or {SOFTWARE!r}"
+            )
         return name
 
     @field_validator("drift_window_s")

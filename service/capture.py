@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from footfall.config import SOFTWARE
 from footfall.domain import CameraState, DropReason, StateChange
 from footfall.errors import (
     AuthFailedError,
@@ -21,6 +22,7 @@ from footfall.errors import (
 )
 from footfall.redaction import encode_userinfo, redact, redact_url
 from service.backoff import Backoff
+from service.decoder import DecodeChoice
 from service.frames import CapturedFrame
 from service.preflight import UnreachableError
 from service.simulated import SceneTruth, SimulatedCamera, is_simulated
@@ -50,6 +52,7 @@ class CaptureSettings:
             60 % of it is given up: under the 5 s at which a frozen camera's RTCP reports would keep it alive.
         backoff_most_s: longest wait before a camera that has failed for five minutes is tried again.
         auth_ladder_s: waits after a refused password.
+        decode_device: `software`, or what decodes where it can.
     """
 
     open_timeout_s: float = 5.0
@@ -58,6 +61,7 @@ class CaptureSettings:
     backoff_first_s: float = 1.0
     backoff_most_s: float = 30.0
     auth_ladder_s: tuple[float, ...] = (60.0, 300.0, 1800.0)
+    decode_device: str = SOFTWARE
 
 
 class CorruptShare:
@@ -114,6 +118,7 @@ class CameraReader:
         on_reconnect: camera id and a value of `service.metrics.RECONNECT_REASONS`, before each further attempt.
         on_frame_at: camera id and receive time of each healthy picture.
         on_cost: CPU seconds that the last picture took to receive and decode.
+        on_decode_refused: camera id, once at most: the device that was asked for does not decode it.
     """
 
     def __init__(
@@ -128,6 +133,7 @@ class CameraReader:
         rng: random.Random,
         clock: Clock,
         on_cost: Callable[[float], None] = lambda _: None,
+        on_decode_refused: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._on_cost = on_cost
         self._cpu_s: float | None = None
@@ -145,6 +151,9 @@ class CameraReader:
             auth_ladder_s=settings.auth_ladder_s,
             rng=rng,
         )
+        self._on_decode_refused = on_decode_refused
+        self._decoding = DecodeChoice(settings.decode_device, self._tell_refusal)
+        self._size = ""
         self._corrupt = CorruptShare()
         self._stopped = threading.Event()
         self._state_lock = threading.RLock()
@@ -264,6 +273,7 @@ class CameraReader:
             read_timeout_s=0.6 * settings.stall_timeout_s,
             max_pixels=settings.max_pixels,
             clock=self._clock,
+            decoding=self._decoding,
         )
 
     def _read_open(self, source: PictureSource, pacer: _Pacer) -> None:
@@ -307,7 +317,8 @@ class CameraReader:
                 if is_degraded:
                     self._set_state(CameraState.DEGRADED, "more than 5 % of the last minute's pictures were broken")
                 elif not picture.is_corrupt or self._state is CameraState.DEGRADED:
-                    self._set_state(CameraState.LIVE, f"{picture.width_px}×{picture.height_px}")
+                    self._size = f"{picture.width_px}×{picture.height_px}"
+                    self._set_state(CameraState.LIVE, self._live_detail())
         if picture.is_corrupt or picture.image is None:
             self._slot.ledger.drop(DropReason.CORRUPT)
             return
@@ -321,6 +332,20 @@ class CameraReader:
                 image=picture.image,
             )
         )
+
+    def _live_detail(self) -> str:
+        """What is told of a camera that is live: its size, and what decodes it where that was asked."""
+        choice = self._decoding
+        if choice.refusal:
+            return f"{self._size}, decoded in software: {choice.refusal}"
+        return f"{self._size}, decoded by {choice.wanted}" if choice.device else self._size
+
+    def _tell_refusal(self, why: str) -> None:
+        _log.warning("decoded in software", camera=self._camera.id, device=self._decoding.wanted, why=why)
+        self._on_decode_refused(self._camera.id)
+        with self._state_lock:
+            if self._state is CameraState.LIVE and not self._stopped.is_set():
+                self._tell(CameraState.LIVE, self._live_detail())
 
     def _watch(self) -> None:
         timeout_s = self._settings.stall_timeout_s

@@ -145,6 +145,7 @@ class Fleet:
         if not camera.enabled:
             self._on_state(StateChange(camera.id, CameraState.DISABLED, self._clock.now(), "switched off"))
             return
+        self._metrics.decode_refused.labels(camera.id).set(0)  # what has refused before is asked again
         running.slot = NewestFrame(running.ledger, self._scheduler.arrived)
         self._scheduler.add(camera.id, running.slot, camera.target_fps, camera.priority)
         running.reader = CameraReader(
@@ -155,6 +156,7 @@ class Fleet:
             on_reconnect=self._on_reconnect,
             on_frame_at=self._on_frame_at,
             on_cost=functools.partial(self._times.add, "decode"),
+            on_decode_refused=lambda camera_id: self._metrics.decode_refused.labels(camera_id).set(1),
             rng=self._rng,
             clock=self._clock,
         )

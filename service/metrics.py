@@ -37,7 +37,7 @@ RECONNECT_REASONS: Final = ("refused", "timeout", "ended", "stalled", "auth_fail
 class Metrics:
     """Every metric of the service; also a `service.frames.FrameObserver`."""
 
-    def __init__(self) -> None:
+    def __init__(self) -> None:  # noqa: PLR0915  a statement a metric
         self.registry = CollectorRegistry(auto_describe=True)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -125,6 +125,12 @@ class Metrics:
             "footfall_reconnects",
             "Times a camera had to be opened again, by what had gone wrong.",
             ["camera", "reason"],
+            registry=registry,
+        )
+        self.decode_refused = Gauge(
+            "footfall_decode_refused",
+            "1 where the device that was asked for does not decode the camera, so that the processor does; else 0.",
+            ["camera"],
             registry=registry,
         )
         self.last_frame_timestamp = Gauge(
@@ -269,6 +275,7 @@ class Metrics:
         for reason in RECONNECT_REASONS:
             self.reconnects.labels(camera.id, reason)
         self.frame_age_seconds.labels(camera.id)
+        self.decode_refused.labels(camera.id)
 
     def remove_camera(self, camera_id: str) -> None:
         """Forget every series of a camera."""
@@ -285,6 +292,7 @@ class Metrics:
             self.frame_age_seconds,
             self.camera_state,
             self.reconnects,
+            self.decode_refused,
             self.last_frame_timestamp,
             self.watched_seconds,
             self.input_statistic,

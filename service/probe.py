@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from footfall.config import check_source_url
@@ -16,6 +16,7 @@ from footfall.errors import (
 )
 from footfall.redaction import encode_userinfo, redact, redact_url
 from service.clock import SystemClock
+from service.decoder import DecodeChoice
 from service.preflight import UnreachableError
 from service.simulated import SimulatedCamera, is_simulated
 from service.source import open_source
@@ -50,6 +51,8 @@ class ProbeReport:
         measured_fps: pictures a second over about two seconds; of a film, its own rate; None when too few came.
         first_picture_s: from the first packet to the first healthy picture; seconds.
         corrupt_pictures: broken pictures met while measuring.
+        decoded_by: `software` or a device's name; None of a drawn scene.
+        decode_refusal: why the device that is set does not decode it; empty when it does, or none is set.
         problem: why there is no picture; empty when there is.
         advice: what to do about it; empty when nothing.
     """
@@ -64,6 +67,8 @@ class ProbeReport:
     transport: Transport | None = None
     first_picture_s: float | None = None
     corrupt_pictures: int = 0
+    decoded_by: str | None = None
+    decode_refusal: str = ""
     problem: str = ""
     advice: str = ""
 
@@ -99,6 +104,7 @@ def probe(
                     give_up_s=settings.stall_timeout_s,
                     clock=clock,
                 )
+        decoding = DecodeChoice(settings.decode_device)
         with open_source(
             url,
             transport=transport,
@@ -106,8 +112,9 @@ def probe(
             read_timeout_s=0.6 * settings.stall_timeout_s,
             max_pixels=settings.max_pixels,
             clock=clock,
+            decoding=decoding,
         ) as source:
-            return _measure(
+            report = _measure(
                 source,
                 shown,
                 transport=transport if url.lower().startswith("rtsp") else None,
@@ -116,6 +123,7 @@ def probe(
                 give_up_s=settings.stall_timeout_s,
                 clock=clock,
             )
+            return replace(report, decode_refusal=decoding.refusal)
     except FootfallError as error:
         advice = next((text for kind, text in _ADVICE if isinstance(error, kind)), "")
         return ProbeReport(shown, ok=False, problem=redact(str(error), url, encode_userinfo(url)), advice=advice)
@@ -168,5 +176,6 @@ def _measure(
         transport=transport,
         first_picture_s=round(first_picture_s, 3),
         corrupt_pictures=corrupt,
+        decoded_by=source.decoded_by,
         advice="" if not corrupt else "Some pictures are broken: prefer TCP, and look at the network.",
     )

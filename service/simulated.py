@@ -202,6 +202,7 @@ class SimulatedSource:
         self._camera = camera
         self.is_paced = False
         self.codec = "sim"
+        self.decoded_by = None
         self.width_px, self.height_px = settings.width_px, settings.height_px
         self.announced_fps: float | None = settings.fps
 

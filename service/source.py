@@ -25,6 +25,7 @@ from footfall.errors import (
 )
 from footfall.redaction import encode_userinfo, redact, redact_url
 from footfall.vision.pixels import Converter, DecodedImage
+from service.decoder import DecodeChoice, StreamDecoder
 from service.preflight import UnreachableError, refuse_redirects
 
 if TYPE_CHECKING:
@@ -87,6 +88,10 @@ class PictureSource(Protocol):
     announced_fps: float | None
     is_paced: bool
 
+    @property
+    def decoded_by(self) -> str | None:
+        """Who decoded the last picture: `software` or a device's name; None of a drawn scene."""
+
     def __enter__(self) -> Self:
         """Return itself."""
 
@@ -110,11 +115,12 @@ class VideoSource:
             films, and HLS, which comes a segment of several seconds at a time.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream, *, url: str) -> None:
+    def __init__(self, container: InputContainer, stream: VideoStream, *, url: str, decoding: DecodeChoice) -> None:
         self._container = container
         self._stream = stream
         self._url = url
         self._converter = Converter()
+        self._decoder = StreamDecoder(stream, decoding)
         self.is_paced = is_film(url) or (_is_http(url) and container.format.name not in _STREAMED_FORMATS)
         self.codec = stream.codec_context.name
         self.width_px = stream.codec_context.width
@@ -130,8 +136,14 @@ class VideoSource:
     ) -> None:
         self.close()
 
+    @property
+    def decoded_by(self) -> str:
+        """Who decoded the last picture: `software` or a device's name."""
+        return self._decoder.decoded_by
+
     def close(self) -> None:
         """Hang up; RTSP sessions are torn down."""
+        self._decoder.close()
         self._container.close()
 
     def pictures(self) -> Iterator[DecodedPicture | None]:
@@ -151,13 +163,7 @@ class VideoSource:
                 continue
             if packet is None:
                 return
-            try:
-                frames = packet.decode()
-            except av.error.EOFError:
-                continue
-            except (av.error.FFmpegError, OSError):
-                yield DecodedPicture(is_corrupt=True, position_s=None, image=None)
-                continue
+            frames = self._decoder.decode(packet)
             if not frames:
                 yield None
             for frame in frames:
@@ -173,6 +179,7 @@ def open_source(
     read_timeout_s: float,
     max_pixels: int,
     clock: Clock,
+    decoding: DecodeChoice | None = None,
 ) -> VideoSource:
     """Open a source so that its first picture comes soon; takes up to twice `open_timeout_s` for RTSP.
 
@@ -180,6 +187,7 @@ def open_source(
         url: as configured; a raw password is encoded here.
         read_timeout_s: longest wait for a packet.
         max_pixels: larger pictures are refused before they are decoded.
+        decoding: who decodes; the processor by default.
 
     Raises:
         UnreachableError: refused, unreachable, or not answering.
@@ -204,7 +212,7 @@ def open_source(
     if fault is not None:
         raise fault
     try:
-        return _checked(container, url, max_pixels)
+        return _checked(container, url, max_pixels, decoding or DecodeChoice())
     except BaseException:
         container.close()
         raise
@@ -260,7 +268,7 @@ def _for_libav(url: str, transport: Transport, open_timeout_s: float) -> tuple[s
     raise SourceError(f"{redact_url(url)}: {scheme[:20]}:// cannot be captured; expected rtsp, http, file, v4l2 or sim")
 
 
-def _checked(container: InputContainer, url: str, max_pixels: int) -> VideoSource:
+def _checked(container: InputContainer, url: str, max_pixels: int, decoding: DecodeChoice) -> VideoSource:
     if not container.streams.video:
         raise SourceError(f"{redact_url(url)}: holds no video")
     stream = container.streams.video[0]
@@ -276,10 +284,12 @@ def _checked(container: InputContainer, url: str, max_pixels: int) -> VideoSourc
     context.thread_count = 1
     if not is_film(url):
         context.flags |= av.codec.context.Flags.low_delay.value
-    return VideoSource(container, stream, url=url)
+    return VideoSource(container, stream, url=url, decoding=decoding)
 
 
-def _decoded(frame: VideoFrame, converter: Converter) -> DecodedPicture:
+def _decoded(frame: VideoFrame | None, converter: Converter) -> DecodedPicture:
+    if frame is None:
+        return DecodedPicture(is_corrupt=True, position_s=None, image=None)
     position_s = None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
     return DecodedPicture(is_corrupt=frame.is_corrupt, position_s=position_s, image=DecodedImage(frame, converter))
 

@@ -172,6 +172,7 @@ class Service:
                 stall_timeout_s=settings.stall_timeout_s,
                 max_pixels=settings.max_pixels,
                 auth_ladder_s=tuple(factor * settings.auth_retry_s for factor in (1, 5, 30)),
+                decode_device=settings.decode_device,
             ),
             rng=random.Random(),  # noqa: S311  jitter, not secrets
             clock=clock,

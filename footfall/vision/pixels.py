@@ -20,7 +20,9 @@ _LUMINANCE_FIRST: Final = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p
 """Formats whose first plane is brightness in 8 bits."""
 _LIMITED: Final = frozenset({ColorRange.UNSPECIFIED, ColorRange.MPEG})
 _ORDINARY: Final = frozenset({2, 5, 6})
-"""AVColorSpace of what is not said, and of BT.601, which swscale takes it for; `COLOR_YUV2BGR_I420` makes no other."""
+"""AVColorSpace of what is not said, and of BT.601, which swscale takes it for; OpenCV converts no other."""
+_HALVED_COLOURS: Final = {"yuv420p": cv2.COLOR_YUV2BGR_I420, "nv12": cv2.COLOR_YUV2BGR_NV12}
+"""Formats with colours at half the size: a plane each from a processor, in turns in one plane from most devices."""
 
 
 def scaled(picture: NDArray[np.uint8], width_px: int, height_px: int) -> NDArray[np.uint8]:
@@ -95,18 +97,22 @@ class DecodedImage:
             width_px >= self.width_px
             or width_px % 2
             or height_px % 2
-            or frame.format.name != "yuv420p"
+            or frame.format.name not in _HALVED_COLOURS
             or frame.color_range not in _LIMITED
             or frame.colorspace not in _ORDINARY
         ):
             return scaled(self.bgr(), width_px, height_px)
-        # Luminance above, both colours below, as OpenCV wants I420.
+        # Luminance above, both colours below, as OpenCV wants them.
         planes = np.empty((height_px * 3 // 2, width_px), np.uint8)
         planes[:height_px] = scaled(_plane(frame.planes[0]), width_px, height_px)
-        colours = planes[height_px:].reshape(2, height_px // 2, width_px // 2)
-        for index in (0, 1):
-            colours[index] = scaled(_plane(frame.planes[1 + index]), width_px // 2, height_px // 2)
-        return np.asarray(cv2.cvtColor(planes, cv2.COLOR_YUV2BGR_I420), np.uint8)
+        if frame.format.name == "nv12":
+            pairs = scaled(_pairs(frame.planes[1]), width_px // 2, height_px // 2)
+            planes[height_px:] = pairs.reshape(height_px // 2, width_px)
+        else:
+            colours = planes[height_px:].reshape(2, height_px // 2, width_px // 2)
+            for index in (0, 1):
+                colours[index] = scaled(_plane(frame.planes[1 + index]), width_px // 2, height_px // 2)
+        return np.asarray(cv2.cvtColor(planes, _HALVED_COLOURS[frame.format.name]), np.uint8)
 
     def scaled_grey(self, width_px: int, height_px: int) -> NDArray[np.uint8]:
         """Return its brightness in another size, as the camera coded it: (height_px, width_px) uint8."""
@@ -154,5 +160,14 @@ def _grey(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _plane(plane: VideoPlane) -> NDArray[np.uint8]:
     """The pixels of an 8-bit plane where the decoder put them: (H, W) uint8, not to be written to."""
+    return _rows(plane)[: plane.height, : plane.width]
+
+
+def _pairs(plane: VideoPlane) -> NDArray[np.uint8]:
+    """Both colours of NV12, whose plane says how many pairs a row has: (H, W, 2) uint8, not to be written to."""
+    return _rows(plane)[: plane.height, : 2 * plane.width].reshape(plane.height, plane.width, 2)
+
+
+def _rows(plane: VideoPlane) -> NDArray[np.uint8]:
     rows: NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-    return rows[: plane.height, : plane.width]
+    return rows

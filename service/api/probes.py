@@ -47,6 +47,10 @@ class ProbeAnswer(BaseModel):
     transport: Literal["tcp", "udp"] | None
     first_picture_s: float | None
     corrupt_pictures: int
+    decoded_by: str | None = Field(description="`software` or a device's name; null of a drawn scene, or unknown.")
+    decode_refusal: str = Field(
+        description="Why the device that is set does not decode it; empty when it does, or none is set."
+    )
     problem: str = Field(description="Empty when pictures come.")
     advice: str
 
@@ -76,6 +80,7 @@ def _summary(report: ProbeReport) -> str:
         f"{report.width_px}×{report.height_px}",
         *([f"{rate:.1f} pictures a second"] if rate else []),
         *([f"first picture after {report.first_picture_s:.1f} s"] if report.first_picture_s is not None else []),
+        *([f"decoded in software: {report.decode_refusal}"] if report.decode_refusal else []),
         *([report.advice] if report.advice else []),
     ]
     return ", ".join(parts)

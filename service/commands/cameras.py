@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from footfall.config import read_settings, site_to_yaml
+from footfall.config import SOFTWARE, read_settings, site_to_yaml
 from footfall.redaction import redact_url
 from service.probe import probe
 
@@ -109,6 +109,10 @@ def _describe(report: ProbeReport) -> str:
         f"  first picture after {report.first_picture_s:.2f} s"
         + (f" over {report.transport}" * bool(report.transport)),
     ]
+    if report.decode_refusal:
+        lines.append(f"  decoded in software: {report.decode_refusal}")
+    elif report.decoded_by not in {None, SOFTWARE}:
+        lines.append(f"  decoded by {report.decoded_by}")
     if report.advice:
         lines.append(f"  {report.corrupt_pictures} broken pictures. {report.advice}")
     return "\n".join(lines)

@@ -271,7 +271,12 @@ def _count_live(
     reader = CameraReader(
         camera,
         slot,
-        settings=CaptureSettings(settings.open_timeout_s, settings.stall_timeout_s, settings.max_pixels),
+        settings=CaptureSettings(
+            settings.open_timeout_s,
+            settings.stall_timeout_s,
+            settings.max_pixels,
+            decode_device=settings.decode_device,
+        ),
         on_state=on_state,
         on_reconnect=lambda *_: None,
         on_frame_at=lambda *_: None,

@@ -21,7 +21,7 @@ repeat(async () => {
   const now = await api(`${base}/live`);
   state = now.state;
   showState(byId("state"), now.state, now.detail);
-  byId("rate").textContent = isWatched(now.state) ? `· ${now.fps.toFixed(1)} analyses a second` : "";
+  byId("rate").textContent = isWatched(now.state) ? `· ${now.fps.toFixed(1)} analyses a second · ${now.detail}` : "";
   byId("people").textContent = now.people ?? "–";
   const hasPicture = picture.naturalWidth > 0;
   picture.classList.toggle("shown", hasPicture);

@@ -38,6 +38,7 @@ class Watched:
     changes: list[StateChange]
     reconnects: list[str]
     frames: list[tuple[float, datetime]]
+    refused: list[str]
 
     @property
     def counts(self) -> FrameCounts:
@@ -74,6 +75,7 @@ def watch() -> Iterator[Callable[..., Watched]]:
         frames: list[tuple[float, datetime]] = []
         changes: list[StateChange] = []
         reconnects: list[str] = []
+        refused: list[str] = []
         reader = CameraReader(
             Camera(camera_id, url, **camera),
             slot,
@@ -83,8 +85,9 @@ def watch() -> Iterator[Callable[..., Watched]]:
             on_frame_at=lambda _, at: frames.append((time.monotonic(), at)),
             rng=random.Random(7),
             clock=SystemClock(),
+            on_decode_refused=refused.append,
         )
-        watched = Watched(reader, slot, changes, reconnects, frames)
+        watched = Watched(reader, slot, changes, reconnects, frames, refused)
         started.append(watched)
         reader.start()
         return watched

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import av
 import pytest
+from structlog.testing import capture_logs
+from support.devices import PlayedDevice
 
-from footfall.domain import CameraState
+from footfall.domain import CameraState, DropReason
 from service.capture import CaptureSettings
 
 if TYPE_CHECKING:
@@ -30,6 +32,44 @@ def test_first_picture_comes_within_two_seconds(rtsp_server: Any, watch: Any, cl
     assert abs((datetime.now(UTC) - frame.received_at).total_seconds()) < 2.0
     assert abs(time.monotonic() - frame.received_s) < 2.0
     camera.wait_for_frames(10, 5.0)
+
+
+def test_a_device_that_is_not_there_costs_no_picture_and_is_told_once(
+    rtsp_server: Any, watch: Any, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")  # where the machine has one
+    server = rtsp_server([("/gate", clip)])
+    with capture_logs() as logs:
+        camera = watch(server.url("/gate"), settings=CaptureSettings(backoff_first_s=0.3, decode_device="cuda"))
+        camera.wait_for_frames(15, 10.0)
+        server.drop()
+        camera.wait_until(lambda: camera.states[-2:] == [CameraState.OFFLINE, CameraState.LIVE], 20.0, "back")
+        camera.wait_for_frames(15, 10.0)
+    told = [each for each in logs if each["event"] == "decoded in software"]
+    assert [(each["log_level"], each["camera"], each["device"]) for each in told] == [("warning", "camera-0", "cuda")]
+    assert camera.refused == ["camera-0"]
+    live = [change.detail for change in camera.changes if change.state is CameraState.LIVE]
+    assert live == 2 * [f"320×240, decoded in software: {told[0]['why']}"]
+    assert told[0]["why"].startswith("cuda cannot be opened on this machine")
+    assert camera.counts.dropped[DropReason.CORRUPT] == 0
+
+
+def test_a_device_that_fails_while_it_decodes_is_left_and_the_live_camera_says_so(
+    rtsp_server: Any, watch: Any, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = PlayedDevice(fails_from=15)
+    monkeypatch.setattr("service.decoder._connect", device.connect)
+    server = rtsp_server([("/gate", clip)])
+    camera = watch(server.url("/gate"), settings=CaptureSettings(decode_device="cuda"))
+    camera.wait_until(lambda: len(camera.changes) >= 3, 20.0, "the device is left")
+    camera.wait_for_frames(15, 20.0)
+    # What was lost makes it degraded for some seconds, as broken pictures of a camera do.
+    assert camera.states[:3] == [CameraState.CONNECTING, CameraState.LIVE, CameraState.LIVE]
+    assert camera.changes[1].detail == "320×240, decoded by cuda"
+    assert camera.changes[2].detail.startswith("320×240, decoded in software: cuda failed while it decoded h264 (")
+    assert camera.refused == ["camera-0"]
+    assert 1 <= camera.counts.dropped[DropReason.CORRUPT] <= 10  # up to the next key picture, as every tenth is
+    assert camera.reconnects == []
 
 
 def test_pictures_arrive_in_the_order_they_are_shown(rtsp_server: Any, watch: Any, make_clip: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from av.codec.hwaccel import hwdevices_available
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -116,6 +117,12 @@ def test_settings_come_from_the_environment_and_secrets_from_files(
         ("API_TOKEN_FILE", "/nowhere/token", "api_token_file: /nowhere/token cannot be read"),
         ("PORT", "99999", "settings: port: Input should be less than or equal to 65535"),
         ("RUNTIME", "torch", "settings: runtime: Input should be 'auto', 'onnxruntime' or 'openvino'"),
+        (
+            "DECODE_DEVICE",
+            "voodoo",
+            "settings: decode_device: 'voodoo' is no device that this build of PyAV can decode on",
+        ),
+        ("DECODE_DEVICE", "CUDA", "; set one of them, or 'software'"),
         ("INPUT_SIZE", "100", "settings: input_size: Input should be a multiple of 32"),
     ],
 )
@@ -124,6 +131,17 @@ def test_bad_settings_are_named(monkeypatch: pytest.MonkeyPatch, name: str, valu
     with pytest.raises(SettingsError) as caught:
         read_settings()
     assert message in str(caught.value)
+
+
+def test_devices_that_this_build_knows_are_taken_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = hwdevices_available()
+    assert known, "a build without any device cannot show this"
+    for name in (*known, "software"):
+        monkeypatch.setenv("FOOTFALL_DECODE_DEVICE", name)
+        assert read_settings().decode_device == name
+    monkeypatch.setenv("FOOTFALL_DECODE_DEVICE", "voodoo")
+    with pytest.raises(SettingsError, match=f"it knows {', '.join(known)}; set one"):
+        read_settings()
 
 
 GOOD = """

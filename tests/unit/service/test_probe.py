@@ -51,6 +51,18 @@ def test_film_is_described(film: Path, settings: Settings) -> None:
     assert report.problem == ""
 
 
+def test_what_decodes_a_film_is_told(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert probe(str(film), read_settings(data_dir=tmp_path)).decoded_by == "software"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")  # where the machine has one
+    report = probe(str(film), read_settings(data_dir=tmp_path, decode_device="cuda"))
+    assert report.ok
+    assert report.decoded_by == "software"
+    assert report.decode_refusal.startswith("cuda cannot be opened on this machine")
+    monkeypatch.setenv("FOOTFALL_DECODE_DEVICE", "cuda")
+    answer = CliRunner().invoke(cameras_app, ["probe", str(film)])
+    assert f"decoded in software: {report.decode_refusal}" in answer.stdout
+
+
 @pytest.mark.parametrize(
     ("url", "problem", "advice"),
     [

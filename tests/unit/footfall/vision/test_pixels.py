@@ -52,6 +52,29 @@ def test_a_scaled_picture_shows_what_the_whole_one_shows(image: DecodedImage, si
     assert np.percentile(difference, 95) < 10  # colours are halved at other places: edges may differ
 
 
+@pytest.mark.parametrize("width_px", [pytest.param(128, id="even"), pytest.param(119, id="odd, with a margin")])
+def test_a_picture_from_a_device_is_the_one_from_the_processor(width_px: int) -> None:
+    frame = av.VideoFrame.from_ndarray(picture(width_px), format="bgr24").reformat(format="yuv420p")
+    from_device = frame.reformat(format="nv12")  # only puts both colours into one plane
+    frame.colorspace = from_device.colorspace = 2
+    frame.color_range = from_device.color_range = 1
+    images = [DecodedImage(each, Converter()) for each in (frame, from_device)]
+    for size_px in ((64, 48), (42, 32), (80, 60)):
+        small = [image.scaled_bgr(*size_px).astype(int) for image in images]
+        assert np.abs(small[0] - small[1]).max() <= 3  # a step of a colour is two to three of blue
+        grey = [image.scaled_grey(*size_px) for image in images]
+        assert (grey[0] == grey[1]).all()
+
+
+def test_a_small_picture_from_a_device_needs_no_whole_one() -> None:
+    class Unused(Converter):
+        def bgr(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+            raise AssertionError(f"{frame}: converted whole")
+
+    frame = av.VideoFrame.from_ndarray(picture(), format="bgr24").reformat(format="nv12")
+    assert DecodedImage(frame, Unused()).scaled_bgr(64, 48).shape == (48, 64, 3)
+
+
 def test_the_whole_picture_is_made_once_and_with_the_sources_colours() -> None:
     image = decoded("yuv420p")
     assert image.bgr() is image.bgr()
