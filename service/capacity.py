@@ -78,6 +78,7 @@ class Capacity:
         cores_used: of `cores`, by this process.
         next_camera_cores: what one more camera like these would take.
         cameras_possible: how many like these fit in all; 0 when none runs.
+        received_fps: frames a second by the id of each camera that sent any.
     """
 
     needed_fps: float
@@ -88,11 +89,73 @@ class Capacity:
     cores_used: float
     next_camera_cores: float
     cameras_possible: int
+    received_fps: Mapping[str, float]
 
     @property
     def ratio(self) -> float:
         """Needed ÷ available; above 1 the machine is too small."""
         return self.needed_fps / self.available_fps
+
+    def load_of(self, targets_fps: Mapping[str, float]) -> Load:
+        """Tell how the machine stands when exactly these cameras run, each at what the running ones cost on average.
+
+        Receiving and decoding cost the same whether a frame is analysed or not; everything else is paid for each
+        analysis. A camera that was not measured is taken to send like the others, or its own rate if that is more.
+
+        Args:
+            targets_fps: analyses a second aimed at, by the id of each camera that is switched on.
+        """
+        sent = {
+            camera_id: self.received_fps.get(camera_id, max(self._mean_received_fps, target))
+            for camera_id, target in targets_fps.items()
+        }
+        needed = sum(min(target, sent[camera_id]) for camera_id, target in targets_fps.items())
+        analysed = 1e3 * self.cores_used / sum(self.stage_ms.values())
+        decode = 1e-3 * self.stage_ms["decode"] * analysed / sum(self.received_fps.values()) * sum(sent.values())
+        each = 1e-3 * sum(ms for stage, ms in self.stage_ms.items() if stage != "decode")
+        # The cores that analyses can have: less than all where others hold the threads up.
+        usable = 1e-3 * self.available_fps * sum(self.stage_ms.values())
+        fits = decode + needed * each <= usable
+        available = usable / (each + (decode / needed if needed else 0.0)) if fits else max(0.0, usable - decode) / each
+        done = min(needed, available)
+        spent = {stage: 1e3 * decode if stage == "decode" else done * self.stage_ms[stage] for stage in STAGES}
+        return Load(
+            needed_fps=needed,
+            available_fps=available,
+            cores=decode + needed * each,
+            limiting_stage=max(STAGES, key=lambda stage: spent[stage]),
+        )
+
+    @property
+    def _mean_received_fps(self) -> float:
+        return sum(self.received_fps.values()) / len(self.received_fps)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What some cameras ask of the machine, and what it can do for them.
+
+    Attributes:
+        needed_fps: analyses a second asked for; 0.0 without a camera.
+        available_fps: analyses a second that could be done; 0.0 where decoding alone takes all.
+        cores: that they need.
+        limiting_stage: what takes the most CPU time.
+    """
+
+    needed_fps: float
+    available_fps: float
+    cores: float
+    limiting_stage: Stage
+
+    @property
+    def fits(self) -> bool:
+        """Whether every camera keeps its rate."""
+        return self.needed_fps <= self.available_fps
+
+    @property
+    def share(self) -> float:
+        """Share of its rate that every camera gets, priorities aside; 1.0 where all fit."""
+        return 1.0 if self.fits else self.available_fps / self.needed_fps
 
 
 class CapacityMeter:
@@ -136,7 +199,7 @@ class CapacityMeter:
         spent = {stage: stages[stage] - last[2][stage] for stage in STAGES}
         spent["other"] = max(0.0, used_s - sum(spent.values()))
         needed = analysed = 0.0
-        sending = 0
+        received: dict[str, float] = {}
         for each in cameras:
             before = last[4].get(each.camera_id)
             # A camera that has been removed and added begins its books anew.
@@ -145,14 +208,15 @@ class CapacityMeter:
             received_fps = (each.received - before.received) / elapsed_s
             needed += min(each.target_fps, received_fps)
             analysed += (each.analysed - before.analysed) / elapsed_s
-            sending += received_fps > 0
-        if analysed <= 0 or sending == 0:
+            if received_fps > 0:
+                received[each.camera_id] = received_fps
+        if analysed <= 0 or not received:
             return None
         by_cores = analysed * self._cores * elapsed_s / used_s
         # Where other programs or the interpreter's lock hold the threads up, rates fall though cores seem idle.
         by_threads = analysed * self._workers * elapsed_s / max(busy_s - last[3], 1e-6)
         available = min(by_cores, by_threads)
-        per_camera = used_s / elapsed_s / sending
+        per_camera = used_s / elapsed_s / len(received)
         return Capacity(
             needed_fps=needed,
             available_fps=available,
@@ -161,5 +225,6 @@ class CapacityMeter:
             cores=self._cores,
             cores_used=used_s / elapsed_s,
             next_camera_cores=per_camera,
-            cameras_possible=int(sending * available / max(needed, 1e-6)),
+            cameras_possible=int(len(received) * available / max(needed, 1e-6)),
+            received_fps=received,
         )

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from footfall import __version__
 from service.api import (
+    admission,
     cameras,
     counts,
     drift,
@@ -79,6 +80,7 @@ def create_app(services: Services, *, now_s: Callable[[], float] = time.time) ->
         live.router,
         truth.router,
         cameras.router,
+        admission.router,
         counts.router,
         samples.router,
         review.router,

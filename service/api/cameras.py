@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from footfall.config import MAX_CAMERAS, CameraSettings, LineSettings, Name, SamplingSettings, ZoneSettings
 from footfall.domain import NAME_PATTERN, Camera, Line, Zone
-from footfall.errors import UnknownRecordError
 from footfall.redaction import MASK, redact_url
+from service.api.admission import AdmittedCameraAnswer, admitted
 from service.api.answers import CameraAnswer, LineAnswer, ZoneAnswer
 from service.api.drift import note_redrawn
 from service.api.problems import RESPONSES, ProblemError, as_request_error, invalid
@@ -82,8 +82,8 @@ def list_cameras(services: ServicesDep) -> list[CameraAnswer]:
 
 
 @router.post("", status_code=201, summary="Add a camera")
-def add_camera(settings: CameraSettings, services: ServicesDep, response: Response) -> CameraAnswer:
-    """Store a camera and start to watch it; 409 when the id is taken."""
+def add_camera(settings: CameraSettings, services: ServicesDep, response: Response) -> AdmittedCameraAnswer:
+    """Store a camera, start to watch it and tell what it costs; 409 when the id is taken."""
     with services.config_lock:
         cameras = services.database.cameras()
         if any(camera.id == settings.id for camera in cameras):
@@ -92,7 +92,7 @@ def add_camera(settings: CameraSettings, services: ServicesDep, response: Respon
         camera = settings.to_domain()
         _apply(services, camera, None, "api")
     response.headers["Location"] = f"/api/v1/cameras/{camera.id}"
-    return CameraAnswer.of(camera)
+    return admitted(services, camera, cameras, None)
 
 
 @router.get("/{camera_id}", summary="Read a camera")
@@ -104,27 +104,31 @@ def read_camera(camera_id: CameraId, services: ServicesDep) -> CameraAnswer:
 @router.put("/{camera_id}", summary="Replace or add a camera", responses={201: {"description": "It was added."}})
 def replace_camera(
     camera_id: CameraId, change: CameraChange, services: ServicesDep, response: Response, by: By = "api"
-) -> CameraAnswer:
-    """Store a camera; what is left out takes its default, except the URL, which is kept."""
+) -> AdmittedCameraAnswer:
+    """Store a camera and tell what it costs; what is left out takes its default, except the URL, which is kept."""
     with services.config_lock:
-        stored = _find(services, camera_id)
+        cameras = {camera.id: camera for camera in services.database.cameras()}
+        stored = cameras.pop(camera_id, None)
         if stored is None:
-            _check_number(len(services.database.cameras()))
+            _check_number(len(cameras))
             response.status_code = 201
         camera = _merged({}, camera_id, change, stored)
         _apply(services, camera, stored, by)
-    return CameraAnswer.of(camera)
+    return admitted(services, camera, cameras.values(), stored)
 
 
 @router.patch("/{camera_id}", summary="Change a camera")
-def change_camera(camera_id: CameraId, change: CameraChange, services: ServicesDep, by: By = "api") -> CameraAnswer:
-    """Change what is given and keep the rest."""
+def change_camera(
+    camera_id: CameraId, change: CameraChange, services: ServicesDep, by: By = "api"
+) -> AdmittedCameraAnswer:
+    """Change what is given, keep the rest and tell what the camera costs."""
     with services.config_lock:
         stored = services.database.camera(camera_id)
         base = dataclasses.asdict(stored)
         camera = _merged(base, camera_id, change, stored)
         _apply(services, camera, stored, by)
-    return CameraAnswer.of(camera)
+        others = [each for each in services.database.cameras() if each.id != camera_id]
+    return admitted(services, camera, others, stored)
 
 
 @router.delete("/{camera_id}", status_code=204, summary="Remove a camera")
@@ -216,13 +220,6 @@ def _apply(services: Services, camera: Camera, before: Camera | None, by: str) -
     services.database.put_camera(camera)
     services.fleet.apply(camera)
     note_redrawn(services, before, camera, by=by)
-
-
-def _find(services: Services, camera_id: str) -> Camera | None:
-    try:
-        return services.database.camera(camera_id)
-    except UnknownRecordError:
-        return None
 
 
 def _check_number(cameras: int) -> None:

@@ -12,6 +12,12 @@ const message = byId("stage-message");
 let state = "connecting";
 byId("since").textContent = sinceText();
 
+// It was just added, and the machine is too small for it.
+const admitted = sessionStorage.getItem(`admitted ${cameraId}`);
+sessionStorage.removeItem(`admitted ${cameraId}`);
+byId("admitted").hidden = !admitted;
+byId("admitted").textContent = admitted || "";
+
 // Picture
 const openStream = () => { picture.src = `${base}/stream.mjpg?width=1280&t=${Date.now()}`; };
 picture.addEventListener("error", () => { setTimeout(openStream, 2000); });

@@ -172,9 +172,26 @@ const problem = document.getElementById("add-problem");
 const probeAnswer = document.getElementById("probe-answer");
 const show = (element, message) => { element.textContent = message; element.hidden = !message; };
 
+const cost = document.getElementById("add-cost");
+let asked = 0;
+
+// What one more camera would cost, before it is added.
+async function showCost() {
+  asked += 1;
+  const mine = asked;
+  const { target_fps: fps } = form.elements;
+  const told = fps.checkValidity() && fps.value
+    ? await api(`/api/v1/admission?target_fps=${Number(fps.value)}`).catch(() => undefined) : undefined;
+  if (mine !== asked) return; // another rate was typed meanwhile
+  cost.classList.toggle("warning", told ? !told.fits : false);
+  show(cost, told ? told.summary : told === null ? "What it costs is known when a camera has run for some seconds." : "");
+}
+form.elements.target_fps.addEventListener("input", showCost);
+
 document.getElementById("add").addEventListener("click", () => {
   show(problem, "");
   show(probeAnswer, "");
+  showCost();
   dialog.showModal();
 });
 document.getElementById("add-cancel").addEventListener("click", () => dialog.close());
@@ -209,6 +226,7 @@ form.addEventListener("submit", async (event) => {
         target_fps: Number(fps.value), loop: loop.checked,
       },
     });
+    if (camera.admission && !camera.admission.fits) sessionStorage.setItem(`admitted ${camera.id}`, camera.admission.summary);
     location.assign(`/cameras/${camera.id}#edit`);
   } catch (error) {
     show(problem, error.message);

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from playwright.sync_api import Browser, Page
 
+    from service.capacity import Capacity
+
 WIDTH_PX, HEIGHT_PX = 1280, 720
 FPS = 10
 LAP_S = 4.0
@@ -167,7 +169,13 @@ def viewer_token() -> str | None:
 
 
 @pytest.fixture
-def site(tmp_path: Path, api_token: str | None, viewer_token: str | None) -> Iterator[Site]:
+def capacity() -> Capacity | None:
+    """How the machine stands; likewise."""
+    return None
+
+
+@pytest.fixture
+def site(tmp_path: Path, api_token: str | None, viewer_token: str | None, capacity: Capacity | None) -> Iterator[Site]:
     secret, viewer = (None if each is None else SecretStr(each) for each in (api_token, viewer_token))
     settings = Settings(data_dir=tmp_path, api_token=secret, viewer_token=viewer)
     database = Database(settings.sqlalchemy_url)
@@ -188,6 +196,7 @@ def site(tmp_path: Path, api_token: str | None, viewer_token: str | None) -> Ite
         metrics=metrics,
         recorder=recorder,
         detector=lambda: detector,
+        capacity=lambda: capacity,
         **sample_parts(settings.data_dir, metrics, database),
     )
     server = ApiServer(create_app(services))

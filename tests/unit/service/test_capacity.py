@@ -5,43 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
+from support.capacities import two_looks
 
-from service.capacity import STAGES, CameraBooks, Capacity, CapacityMeter, StageTimes
+from service.capacity import STAGES, CameraBooks, CapacityMeter, StageTimes
 from service.metrics import Metrics
-
-
-def two_looks(
-    *,
-    cameras: int = 4,
-    sent_fps: float = 10.0,
-    target_fps: float = 5.0,
-    analysed_fps: float = 5.0,
-    decode_s: float = 0.5,
-    detect_s: float = 2.0,
-    count_s: float = 1.0,
-    process_s: float = 4.0,
-    busy_s: float = 3.0,
-    workers: int = 2,
-) -> Capacity | None:
-    """Ten seconds of like cameras on two cores."""
-    times = StageTimes()
-    meter = CapacityMeter(times, workers=workers, cores=2)
-
-    def books(seconds: float) -> list[CameraBooks]:
-        return [
-            CameraBooks(f"cam{n}", target_fps, round(100 + sent_fps * seconds), round(50 + analysed_fps * seconds))
-            for n in range(cameras)
-        ]
-
-    assert meter.is_due(100.0)
-    assert meter.look(100.0, 7.0, books(0)) is None
-    times.add("decode", decode_s)
-    times.add("detect", detect_s)
-    times.add("count", count_s)
-    times.add_busy(busy_s)
-    assert not meter.is_due(103.0)
-    assert meter.is_due(110.0)
-    return meter.look(110.0, 7.0 + process_s, books(10))
 
 
 def test_what_is_needed_and_available_follows_from_cpu_time() -> None:
@@ -114,3 +81,56 @@ def test_metrics_tell_it_and_nan_while_it_is_unknown() -> None:
     assert stages == pytest.approx([0.0025, 0.010, 0.005, 0.0025])
     metrics.set_capacity(None)
     assert all(math.isnan(value) for value in shown())
+
+
+def targets(cameras: int, fps: float = 5.0, **more: float) -> dict[str, float]:
+    return {f"cam{n}": fps for n in range(cameras)} | more
+
+
+@pytest.mark.parametrize(
+    ("wanted", "needed_fps", "available_fps", "cores", "share", "stage"),
+    [
+        # Decoding takes 1.25 ms of a received frame, everything else 17.5 ms of an analysed one, of two cores.
+        pytest.param(targets(4), 20, 100, 0.4, 1, "detect", id="as it is"),
+        pytest.param(targets(5), 25, 100, 0.5, 1, "detect", id="one more like them"),
+        pytest.param(targets(3), 15, 100, 0.3, 1, "detect", id="one less"),
+        pytest.param({}, 0, 2 / 0.0175, 0, 1, "decode", id="none"),
+        pytest.param(targets(4, new=1.0), 21, 2 / (0.0175 + 0.0625 / 21), 0.43, 1, "detect", id="a slow one"),
+        pytest.param(targets(4, new=30.0), 50, 2 / (0.0175 + 0.0875 / 50), 0.9625, 1, "detect", id="sends all it asks"),
+        pytest.param(targets(4, 20.0), 40, 2 / (0.0175 + 0.05 / 40), 0.75, 1, "detect", id="asks more than they send"),
+        pytest.param(
+            targets(21), 105, (2 - 0.2625) / 0.0175, 2.1, (2 - 0.2625) / 0.0175 / 105, "detect", id="too many"
+        ),
+        pytest.param(targets(200), 1000, 0, 20.0, 0, "decode", id="decoding alone takes all"),
+    ],
+)
+def test_what_other_cameras_would_ask_for_follows_from_what_these_cost(
+    wanted: dict[str, float], *, needed_fps: float, available_fps: float, cores: float, share: float, stage: str
+) -> None:
+    now = two_looks()
+    assert now is not None
+    found = now.load_of(wanted)
+    assert found.needed_fps == pytest.approx(needed_fps)
+    assert found.available_fps == pytest.approx(available_fps)
+    assert found.cores == pytest.approx(cores)
+    assert found.share == pytest.approx(share)
+    assert found.fits == (share == 1)
+    assert found.limiting_stage == stage
+
+
+def test_on_a_machine_that_is_too_small_a_further_camera_takes_from_all() -> None:
+    # 8 of 20 analyses a second are done. Decoding takes 1.2 of two cores, what is left 0.1 core-seconds an analysis.
+    now = two_looks(analysed_fps=2.0, decode_s=12.0, detect_s=5.0, count_s=2.0, process_s=20.0, busy_s=8.0)
+    assert now is not None
+    before, after = now.load_of(targets(4)), now.load_of(targets(5))
+    assert (before.available_fps, before.share) == (pytest.approx(8.0), pytest.approx(0.4))
+    assert (after.needed_fps, after.available_fps) == (pytest.approx(25.0), pytest.approx(5.0))
+    assert (after.share, after.fits, after.limiting_stage) == (pytest.approx(0.2), False, "decode")
+
+
+def test_cores_that_others_use_hold_no_camera() -> None:
+    # The threads were busy for all their time and did 120 analyses in ten seconds, though only 2 s of CPU time went in.
+    now = two_looks(analysed_fps=3.0, process_s=2.0, busy_s=20.0, detect_s=1.0, count_s=0.3)
+    assert now is not None
+    assert now.load_of(targets(4)).available_fps == pytest.approx(now.available_fps, rel=0.1)
+    assert not now.load_of(targets(4)).fits

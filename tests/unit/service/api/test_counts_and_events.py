@@ -229,7 +229,7 @@ def test_the_system_names_model_and_database(client: TestClient, gate: Any) -> N
 
 def test_the_system_tells_whether_the_machine_is_large_enough(world: Any) -> None:
     stages = {"decode": 2.5, "detect": 10.0, "count": 5.0, "other": 2.5}
-    now = Capacity(250.0, 100.0, "detect", stages, 2, 1.9, 0.19, 20)
+    now = Capacity(250.0, 100.0, "detect", stages, 2, 1.9, 0.19, 20, {"gate": 10.0})
     services = dataclasses.replace(world.services, capacity=lambda: now)
     with TestClient(create_app(services), base_url="http://127.0.0.1:8600") as client:
         capacity = client.get("/api/v1/system").json()["capacity"]
