@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,6 +38,22 @@ def together(verdicts: Iterable[Verdict]) -> Verdict | None:
         return None
     sure = said - {"unsure"}
     return sure.pop() if len(sure) == 1 else "unsure"
+
+
+def drawn_for_two(frames: Iterable[str], share: float, *, seed: str) -> tuple[str, ...]:
+    """Draw the frames of a batch that two people label: a share of them, rounded up, the same ones for the same seed.
+
+    Which ones does not hang on the order or on what is on them: each frame's place is the digest of seed and id.
+
+    Args:
+        frames: ids.
+        share: in [0, 1].
+
+    >>> drawn_for_two(["a", "b", "c", "d"], 0.3, seed="1"), drawn_for_two(["a"], 0.0, seed="1")
+    (('a', 'd'), ())
+    """
+    known = sorted(set(frames), key=lambda frame: hashlib.sha256(f"{seed}/{frame}".encode()).digest())
+    return tuple(sorted(known[: math.ceil(round(share * len(known), 6))]))
 
 
 def cohens_kappa(first: Sequence[str], second: Sequence[str]) -> float | None:

@@ -179,6 +179,12 @@ class Settings(BaseSettings):
     retrain_may_lose: float = Field(
         0.005, ge=0, lt=1, description="F1 that a better model may lose on old frames, by its interval's lower end."
     )
+    retrain_double_share: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Of the frames that a retraining wants labelled two people label so many: it tells how they agree.",
+    )
     retrain_canary_share: float = Field(
         0.0,
         ge=0,

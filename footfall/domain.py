@@ -674,6 +674,7 @@ class LabelBatch:
         at: when it was opened; aware UTC.
         wanted: so many labelled frames were missing; more than there are `frames` where too few were sampled.
         frames: ids of samples that nobody had labelled.
+        for_two: of these, those that two people label, neither seeing what the other said.
     """
 
     request: str
@@ -681,6 +682,7 @@ class LabelBatch:
     cause: RetrainCause
     wanted: int
     frames: tuple[str, ...]
+    for_two: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

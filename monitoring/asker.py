@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from footfall.domain import RetrainRequest
+from footfall.vision.labelling import in_dispute
 from monitoring.policy import Harm, decide
 
 if TYPE_CHECKING:
@@ -98,4 +99,5 @@ class DriftAsker:
     def _labelled(self, episode: DriftEpisode, now: datetime) -> int:
         """Frames of the camera since it drifts that a person or an import labelled."""
         frames = self._samples.samples(since=episode.since_at, until=now, unit="frame", camera_ids=[episode.camera_id])
-        return len({label.sample_id for label in self._samples.labels([frame.id for frame in frames])})
+        labels = self._samples.labels([frame.id for frame in frames])
+        return len({label.sample_id for label in labels} - in_dispute(labels, self._retrains.for_two()))

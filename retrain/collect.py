@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,12 +14,13 @@ import numpy as np
 from footfall.errors import UnknownRecordError
 from footfall.simulation import SCENES, parse_simulation_url
 from footfall.stores.samples import each_sample
+from footfall.vision.labelling import marks_of, settled
 from footfall.vision.simulator import Simulator
 from retrain.frames import LabelledFrame
 from retrain.material import TRAINING_SEEDS, labelled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -43,12 +44,16 @@ class Collected:
         frames: labelled ones, new and old; their pictures are in the folder by `picture_file`.
         unlabelled: new frames with a picture that nobody labelled: for a teacher, or for a label batch.
         by_reviewer: reviewer → frame → boxes, of frames that more than one labelled.
+        in_dispute: labelled ones of which nothing is used: of those set aside for two people, on which two differ.
+        for_two: of those that were set aside for two people, frame → boxes of each, who spoke last standing last.
         unreadable: frames passed over because their picture is gone or cannot be read.
     """
 
     frames: list[LabelledFrame] = field(default_factory=list)
     unlabelled: list[LabelledFrame] = field(default_factory=list)
     by_reviewer: dict[str, dict[str, list[Box]]] = field(default_factory=dict)
+    in_dispute: list[LabelledFrame] = field(default_factory=list)
+    for_two: dict[str, list[list[Box]]] = field(default_factory=dict)
     unreadable: int = 0
 
 
@@ -78,6 +83,7 @@ def collect(
     most_old: int,
     most_unlabelled: int,
     drawn: int,
+    for_two: Collection[str] = frozenset(),
     report: Callable[[int, int], None] = lambda _number, _total: None,
 ) -> Collected:
     """Fetch what is needed; of old frames the newest `most_old`, as many of each camera as there are.
@@ -85,6 +91,7 @@ def collect(
     Args:
         folder: an existing one; pictures are written into it.
         drawn: drawn frames to add to the old ones.
+        for_two: frames that are set aside for two people; of others the newest label is taken, whoever gave it.
         report: told how many frames of how many were looked at.
     """
     found = Collected()
@@ -102,17 +109,27 @@ def collect(
         if (labels and not is_new and old_left == 0) or (not labels and (not is_new or unlabelled_left == 0)):
             continue
         frame = _fetched(blobs, sample, labels[-1] if labels else None, folder, is_new=is_new)
+        marks = list(marks_of(labels)[sample.id].values()) if labels and sample.id in for_two else []
+        if frame is not None and marks:
+            found.for_two[sample.id] = [[_box(box) for box in each.tolist()] for each in marks]
+        holds = settled(marks)
         if frame is None:
             found.unreadable += 1
+        elif marks and holds is None:
+            found.in_dispute.append(frame)
+            _note_reviewers(found, sample.id, labels)
         elif not labels:
             found.unlabelled.append(frame)
             unlabelled_left -= 1
         else:
+            if holds is not None:
+                frame = replace(frame, boxes=tuple(_box(box) for box in holds.tolist()))
             found.frames.append(frame)
             old_left -= not is_new
             _note_reviewers(found, sample.id, labels)
     found.frames.reverse()
     found.unlabelled.reverse()
+    found.in_dispute.reverse()
     found.frames += list(draw(folder, drawn))
     return found
 

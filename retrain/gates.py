@@ -368,12 +368,12 @@ def why_no_measure(champion: Tally, is_new: NDArray[np.bool_], bounds: Bounds) -
 def wanted_precision(champion: Tally, is_new: NDArray[np.bool_], bounds: Bounds) -> float:
     """Return the precision that a threshold should reach to pass G2; its margin is for the chances of the test.
 
-    A useful champion's own where that is under the target, else the target: the precision of one that finds hardly
-    anybody is no measure.
+    The target, or a useful champion's own where that is lower; 0.0 where the champion finds hardly anybody: G2 asks for
+    fewer errors then, and for F1 given away there would be nothing in return.
     """
     useless = why_no_measure(champion, is_new, replace(bounds, precision_target=0.0)) is not None
     if useless or champion.precision is None:
-        return bounds.precision_target
+        return 0.0
     return min(bounds.precision_target, champion.precision)
 
 

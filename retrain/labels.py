@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from footfall.agreement import cohens_kappa
 from footfall.vision.boxes import pairwise_iou
+from footfall.vision.labelling import APART_IOU
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,8 +25,6 @@ Fault = Literal["missed", "badly placed", "spurious"]
 
 _SURE: Final = 0.6
 """A find from this confidence on is a person whom a reviewer may have missed."""
-_APART_IOU: Final = 0.2
-"""Boxes that share less are of different people, or of nobody."""
 _PLACED_IOU: Final = 0.55
 """A label that shares less with a sure find of the same person is badly placed."""
 _SAME_HASH_BITS: Final = 4
@@ -66,23 +64,6 @@ class Suspect:
     fault: Fault
     box: tuple[float, float, float, float]
     doubt: float
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """How two reviewers of the same frames agree.
-
-    Attributes:
-        frames: that both labelled.
-        kappa: on whether somebody is at a place, beyond chance; None where nothing was asked.
-        f1: of the boxes of one against the other's, IoU 0.5; None without a box.
-    """
-
-    first: str
-    second: str
-    frames: int
-    kappa: float | None
-    f1: float | None
 
 
 def look_at(picture: NDArray[np.uint8]) -> Looks:
@@ -151,18 +132,18 @@ def suspects(frame: LabelledFrame, found: Detections) -> list[Suspect]:
     sure = found.scores >= _SURE
     for index in np.flatnonzero(sure).tolist():
         best = float(overlaps[:, index].max()) if len(labels) else 0.0
-        if best < _APART_IOU:
+        if best < APART_IOU:
             told.append(_suspect(frame, "missed", found.boxes_px[index], float(found.scores[index])))
     partner = np.full(len(labels), -1)
     rows, columns = linear_sum_assignment(-np.where(sure[None, :], overlaps, 0.0))
     partner[rows] = columns
     for index in range(len(labels)):
         best = float(overlaps[index].max()) if len(found.scores) else 0.0
-        if best < _APART_IOU:
+        if best < APART_IOU:
             told.append(_suspect(frame, "spurious", labels[index], 1 - best))
             continue
         mate = int(partner[index])
-        if mate >= 0 and sure[mate] and _APART_IOU <= overlaps[index, mate] < _PLACED_IOU:
+        if mate >= 0 and sure[mate] and APART_IOU <= overlaps[index, mate] < _PLACED_IOU:
             told.append(_suspect(frame, "badly placed", labels[index], 1 - float(overlaps[index, mate])))
     return told
 
@@ -170,53 +151,6 @@ def suspects(frame: LabelledFrame, found: Detections) -> list[Suspect]:
 def _suspect(frame: LabelledFrame, fault: Fault, box: NDArray[np.float32], doubt: float) -> Suspect:
     x0, y0, x1, y1 = (round(float(value), 1) for value in box)
     return Suspect(frame.id, fault, (x0, y0, x1, y1), round(doubt, 3))
-
-
-def agreement(
-    first: tuple[str, Mapping[str, NDArray[np.float32]]],
-    second: tuple[str, Mapping[str, NDArray[np.float32]]],
-    candidates: Mapping[str, NDArray[np.float32]],
-) -> Agreement:
-    """Compare two reviewers on the frames that both labelled.
-
-    Whether somebody stands at a place is what they are asked; the places are those where either of them or a model,
-    even with little confidence, sees somebody. Without the model's places both would say yes at most of them and κ
-    would be of nothing.
-
-    Args:
-        first, second: name, and frame → (N, 4) boxes.
-        candidates: frame → (N, 4) boxes of a model's finds, weak ones included.
-    """
-    shared = sorted(first[1].keys() & second[1].keys())
-    answers: tuple[list[str], list[str]] = ([], [])
-    matched = total = 0
-    for frame_id in shared:
-        mine, other = first[1][frame_id], second[1][frame_id]
-        pairs = _paired(mine, other)
-        matched += len(pairs)
-        total += len(mine) + len(other)
-        lone = np.delete(other, [column for _, column in pairs], axis=0)
-        places = np.concatenate([mine, lone])
-        weak = candidates.get(frame_id, np.empty((0, 4), np.float32))
-        if len(weak):
-            free = pairwise_iou(weak, places).max(axis=1) < _APART_IOU if len(places) else np.ones(len(weak), bool)
-            places = np.concatenate([places, weak[free]])
-        for boxes, said in zip((mine, other), answers, strict=True):
-            yes = {place for place, _ in _paired(places, boxes)}
-            said += ["y" if index in yes else "n" for index in range(len(places))]
-    return Agreement(
-        first[0], second[0], len(shared), cohens_kappa(answers[0], answers[1]), 2 * matched / total if total else None
-    )
-
-
-def _paired(first: NDArray[np.float32], second: NDArray[np.float32], iou: float = 0.5) -> list[tuple[int, int]]:
-    overlaps = pairwise_iou(first, second)
-    rows, columns = linear_sum_assignment(-np.where(overlaps >= iou, overlaps, 0.0))
-    return [
-        (int(row), int(column))
-        for row, column in zip(rows, columns, strict=True)
-        if overlaps[int(row), int(column)] >= iou
-    ]
 
 
 def missing_labels(frames: Iterable[LabelledFrame], *, least: int) -> int:

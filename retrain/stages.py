@@ -28,13 +28,14 @@ from footfall.vision.detector import (
     read_card,
     sha256_of,
 )
+from footfall.vision.labelling import agreement, in_dispute, standing
 from footfall.vision.statistics import blockiness, haze, noise_sigma, sharpness
 from retrain import baselines, evaluate, export, gates, job, plan, quantise
 from retrain.augment import Augmenter, Material, Mixture, sheet
 from retrain.collect import collect, picture_file, read_picture
 from retrain.examples import differing
 from retrain.frames import LabelledFrame, digest_of, frame_as_json, frame_from_json, read_manifest, write_manifest
-from retrain.labels import agreement, contact_sheet, duplicates, look_at, missing_labels, suspects
+from retrain.labels import contact_sheet, duplicates, look_at, missing_labels, suspects
 from retrain.lineage import Ancestor, judges
 from retrain.predictions import CHALLENGER, CHAMPION, Judged, read_predictions, tally, write_predictions
 from retrain.run import Run, Stage
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from footfall.stores.database import Database
     from footfall.stores.samples import SampleStore
     from footfall.vision.detector import YoloDetector
+    from retrain.frames import Box
     from retrain.job import Job, Options
     from retrain.run import Artefact
 
@@ -79,6 +81,7 @@ class Workshop:
     """All that stages need of the outside.
 
     Attributes:
+        for_two: frames that are set aside for two people.
         champion: folder of the model in use; base: of the one with floats that it was made of, which learns on.
         ancestors: the model in use and those that it was learned on from, newest first.
         candidates: models that could serve instead, by name, the one in use first.
@@ -94,6 +97,7 @@ class Workshop:
     database: Database
     samples: SampleStore
     blobs: BlobStore
+    for_two: frozenset[str]
     champion: Path
     base: Path
     ancestors: Sequence[Ancestor]
@@ -166,12 +170,15 @@ class _Stages:
             most_old=shop.options.most_old,
             most_unlabelled=shop.options.most_taught,
             drawn=shop.options.drawn if _was_drawn(shop.base) else 0,
+            for_two=shop.for_two,
             report=self._telling("collect", "frames looked at", of="part"),
         )
         return {
             "frames": [frame_as_json(each) for each in found.frames],
             "unlabelled": [frame_as_json(each) for each in found.unlabelled],
             "by_reviewer": found.by_reviewer,
+            "in_dispute": [frame_as_json(each) for each in found.in_dispute],
+            "for_two": found.for_two,
             "unreadable": found.unreadable,
         }
 
@@ -191,9 +198,11 @@ class _Stages:
         candidates = [each for each in kept if not each.is_drawn][:_MOST_LOOKED_AT]
         # Who learned a wrong label finds it right: only a model that never saw a frame may doubt it.
         line = shop.ancestors if shop.teacher is None else (Ancestor(shop.teacher),)
-        judge_of = judges(candidates, line)
+        # On what is in dispute κ rests too: without it people would seem to agree.
+        disputed = _frames(done["collect"].get("in_dispute", ()))  # a run may have begun with an older version
+        judge_of = judges([*candidates, *disputed], line)
         looked_at = [each for each in candidates if each.id in judge_of]
-        finds = self._finds_by(judge_of, looked_at)
+        finds = self._finds_by(judge_of, [*looked_at, *(each for each in disputed if each.id in judge_of)])
         doubtful = {each.id: suspects(each, finds[each.id]) for each in looked_at}
         first = sorted(looked_at, key=lambda each: -sum(doubt.doubt for doubt in doubtful[each.id]))[:_SHEET_FRAMES]
         shown = contact_sheet([(read_picture(pictures, each), each.boxes_px, doubtful[each.id]) for each in first])
@@ -214,6 +223,7 @@ class _Stages:
             },
             "not_judged": len(candidates) - len(looked_at),
             "agreement": self._agreement(done["collect"]["by_reviewer"], finds),
+            "for_two": _of_two(done["collect"].get("for_two", {}), finds),
             "sheet_frames": [each.id for each in first],
         }
 
@@ -656,12 +666,12 @@ class _Stages:
 def count_available(shop: Workshop) -> tuple[plan.Available, list[str]]:
     """Count labels in the records, and name new frames without any; fetches no picture."""
     frames = [each for each in each_sample(shop.samples, unit="frame") if each.picture_deleted_at is None]
-    labelled = {
-        label.sample_id for label in shop.samples.labels([each.id for each in frames]) if "boxes" in label.content
-    }
+    labels = [each for each in shop.samples.labels([each.id for each in frames]) if "boxes" in each.content]
+    disputed = in_dispute(labels, shop.for_two)
+    labelled = {label.sample_id for label in labels} - disputed
     new = [each for each in frames if shop.job.is_new(each.camera_id, each.taken_at)]
-    unlabelled = [each.id for each in new if each.id not in labelled]
-    known = len(new) - len(unlabelled)
+    unlabelled = [each.id for each in new if each.id not in labelled | disputed]
+    known = sum(each.id in labelled for each in new)
     old = sum(each.id in labelled for each in frames) - known
     missing = max(0, shop.options.least_frames - known)
     return plan.Available(known, old, len(unlabelled), missing), unlabelled
@@ -684,6 +694,28 @@ def _wanted_precision(frames: Sequence[LabelledFrame], champion: Sequence[Detect
         for each, found in zip(frames, champion, strict=True)
     ]
     return gates.wanted_precision(tally(judged, CHAMPION), np.array([each.is_new for each in judged], bool), bounds)
+
+
+def _of_two(said: Mapping[str, Sequence[Sequence[Box]]], finds: Mapping[str, Detections]) -> dict[str, Any]:
+    """How far the frames are that were set aside for two people, and how the first two who labelled each agree."""
+    marks = {
+        name: [np.array(boxes, np.float32).reshape(-1, 4) for boxes in each] for name, each in sorted(said.items())
+    }
+    states = {name: standing(each) for name, each in marks.items()}
+    both = {name: each for name, each in marks.items() if len(each) > 1}
+    told = agreement(
+        ("first", {name: each[0] for name, each in both.items()}),
+        ("second", {name: each[1] for name, each in both.items()}),
+        {name: each.boxes_px for name, each in finds.items()},
+    )
+    return {
+        "labelled": len(marks),
+        "by_two": told.frames,
+        "kappa": told.kappa,
+        "f1": told.f1,
+        "settled_by_a_third": sum(len(each) > 2 for each in marks.values()),
+        "left_out": [name for name, state in states.items() if state == "third"],
+    }
 
 
 def _spread(frames: Sequence[LabelledFrame], count: int) -> list[LabelledFrame]:

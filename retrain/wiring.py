@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from footfall.agreement import drawn_for_two
 from footfall.domain import LabelBatch
 from footfall.errors import ModelError, UnknownRecordError
 from footfall.stores.blobs import BlobStore
@@ -217,7 +218,10 @@ def workshop_of(
         )
 
     def batch(wanted: int, frames: Sequence[str]) -> None:
-        stores.retrains.open_batch(LabelBatch(job.request_id, datetime.now(UTC), job.cause, wanted, tuple(frames)))
+        for_two = drawn_for_two(frames, settings.retrain_double_share, seed=job.request_id)
+        stores.retrains.open_batch(
+            LabelBatch(job.request_id, datetime.now(UTC), job.cause, wanted, tuple(frames), for_two)
+        )
         until = datetime.now(UTC) + timedelta(hours=settings.drift_batch_h)
         for episode in open_episodes(stores.drift, job.cameras):
             stores.drift.open_batch(episode.id, until=until)  # more pictures are drawn to be labelled
@@ -228,6 +232,7 @@ def workshop_of(
         database=stores.database,
         samples=stores.samples,
         blobs=stores.blobs,
+        for_two=stores.retrains.for_two(),
         champion=champion,
         base=base_of(champion, settings, stores.registry),
         ancestors=line_of(champion, settings, stores.registry),

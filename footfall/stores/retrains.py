@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from footfall.domain import LabelBatch, RetrainProgress, RetrainRequest
 from footfall.errors import UnknownRecordError
 from footfall.stores.database import from_us, to_us
-from footfall.stores.schema import models, retrain_requests
+from footfall.stores.schema import models, retrain_requests, settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -229,8 +229,19 @@ class RetrainStore:
         if kept is None:
             return None
         content = json.loads(kept)
-        told = {"at": datetime.fromisoformat(content["at"]), "frames": tuple(content["frames"])}
+        told = {
+            "at": datetime.fromisoformat(content["at"]),
+            "frames": tuple(content["frames"]),
+            "for_two": tuple(content.get("for_two", ())),  # one that is older has none
+        }
         return LabelBatch(**content | told)
+
+    def for_two(self) -> frozenset[str]:
+        """Return the frames of all batches that two people label."""
+        query = sa.select(settings.c.value).where(settings.c.key.startswith(_BATCH, autoescape=True))
+        with self._database.transaction() as connection:
+            kept = [json.loads(content) for content in connection.scalars(query)]
+        return frozenset(frame for content in kept for frame in content.get("for_two", ()))
 
     def _set(self, request_id: str, **values: Any) -> None:  # noqa: ANN401  columns
         with self._database.transaction() as connection:

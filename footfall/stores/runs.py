@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _RETRAINS: Final = "retrains"
 _EXAMPLES: Final = "examples.json"
 
-_LISTS: Final = (("split/manifest.json", ("frames",)), ("02-collect.json", ("frames", "unlabelled")))
+_LISTS: Final = (("split/manifest.json", ("frames",)), ("02-collect.json", ("frames", "unlabelled", "in_dispute")))
 """Files of a run that list frames, and under which keys."""
 _DOUBTS: Final = "03-labels.json"
 """Where doubtful labels are listed, each with its frame and box, under `suspects`."""
@@ -108,6 +108,8 @@ def _forget_in(path: Path, keys: Collection[str], wanted: frozenset[str], at: da
     for labelled in content.get("by_reviewer", {}).values():
         for name in wanted & labelled.keys():
             del labelled[name]
+    for name in wanted & content.get("for_two", {}).keys():
+        del content["for_two"][name]
     if changed:
         _write(path, json.dumps(content, indent=1))
     return changed

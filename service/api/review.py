@@ -1,8 +1,11 @@
 """Judging samples: what is next, what somebody says of it, taking it back, how far all is, how reviewers agree."""
 
+import itertools
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Self
 
+import numpy as np
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -18,6 +21,7 @@ from footfall.domain import (
     SampleUnit,
     Verdict,
 )
+from footfall.vision.labelling import Standing, agreement, marks_of, standing
 from service.api.problems import RESPONSES, ProblemError, invalid
 from service.api.samples import SampleAnswer
 from service.api.services import Services, ServicesDep
@@ -114,11 +118,32 @@ class AgreementAnswer(BaseModel):
     kappa: float | None = Field(description="Cohen's κ: 1 full agreement, 0 that of chance; null without samples.")
 
 
+class FrameAgreementAnswer(BaseModel):
+    """How two reviewers agree on the frames that both labelled."""
+
+    first: str
+    second: str
+    frames: int
+    kappa: float | None = Field(
+        description="Cohen's κ on whether somebody is at a place: where either of them or the system sees somebody."
+    )
+    f1: float | None = Field(description="Boxes of one against the other's at IoU 0.5; null without a box.")
+
+
+class Dispute(BaseModel):
+    """A frame set aside for two people on which two differ: no retraining learns from it until a third has spoken."""
+
+    sample: str
+    people: dict[str, int] = Field(description="How many each of them marked.")
+
+
 class AgreementsAnswer(BaseModel):
     """Agreement of every two reviewers, and what they differ in."""
 
     pairs: list[AgreementAnswer]
     conflicts: list[Conflict]
+    frames: list[FrameAgreementAnswer]
+    disputes: list[Dispute]
 
 
 class BatchAnswer(BaseModel):
@@ -131,6 +156,31 @@ class BatchAnswer(BaseModel):
     frames: int = Field(description="So many could be labelled then; the others had to be sampled first.")
     labelled: int = Field(description="Of these, by people since.")
     waiting: int = Field(description="Of these, without a label and with a picture.")
+    for_two: int = Field(description="Of these, drawn to be labelled by two people, neither seeing the other's boxes.")
+    second: int = Field(description="Of those, labelled by one; they wait for somebody else.")
+    third: int = Field(description="Of those, labelled by two who differ; out of training until a third has spoken.")
+
+
+class _Batch:
+    """How far a batch is."""
+
+    def __init__(self, batch: LabelBatch, services: Services) -> None:
+        marks = marks_of(services.samples.labels(batch.frames))
+        there = [each for each in services.samples.known(batch.frames) if each.picture_deleted_at is None]
+        self.labelled = len(marks)
+        self.waiting = [each for each in there if each.id not in marks]
+        self.again: dict[Standing, list[Sample]] = {"second": [], "third": []}
+        """Those that wait for another one's word."""
+        self._reviewers = {frame: set(said) for frame, said in marks.items()}
+        for each in there:
+            if each.id in marks and each.id in batch.for_two:
+                self.again.setdefault(standing(list(marks[each.id].values())), []).append(each)
+
+    def left_for(self, reviewer: str) -> list[Sample]:
+        """What this reviewer may label, oldest first: what nobody has, and what waits for somebody else's word."""
+        again = [*self.again["second"], *self.again["third"]]
+        mine = [each for each in again if reviewer not in self._reviewers[each.id]]
+        return sorted([*self.waiting, *mine], key=lambda each: (each.taken_at, each.id))
 
 
 @router.get("/batches", summary="What retrainings wait for labels of")
@@ -140,7 +190,7 @@ def list_batches(services: ServicesDep) -> list[BatchAnswer]:
     for request in services.retrains.requests():
         batch = services.retrains.batch(request.id) if request.outcome == "insufficient_labels" else None
         if batch is not None:
-            labelled, waiting = _of_batch(batch, services)
+            state = _Batch(batch, services)
             found.append(
                 BatchAnswer(
                     request=batch.request,
@@ -148,18 +198,14 @@ def list_batches(services: ServicesDep) -> list[BatchAnswer]:
                     opened_at=batch.at,
                     wanted=batch.wanted,
                     frames=len(batch.frames),
-                    labelled=labelled,
-                    waiting=len(waiting),
+                    labelled=state.labelled,
+                    waiting=len(state.waiting),
+                    for_two=len(batch.for_two),
+                    second=len(state.again["second"]),
+                    third=len(state.again["third"]),
                 )
             )
     return found
-
-
-def _of_batch(batch: LabelBatch, services: Services) -> tuple[int, list[Sample]]:
-    """How many frames of a batch people have labelled, and those that wait, oldest first."""
-    labelled = {label.sample_id for label in services.samples.labels(batch.frames) if "boxes" in label.content}
-    known = services.samples.known([each for each in batch.frames if each not in labelled])
-    return len(labelled), [sample for sample in known if sample.picture_deleted_at is None]
 
 
 @router.get("/next", summary="What a reviewer may judge next")
@@ -178,14 +224,15 @@ def list_next(
     """Return what this reviewer has not judged and whose picture is still there, oldest first.
 
     What the system counted in a clip is told when somebody has counted. A batch needs one label of a frame: what
-    somebody else has labelled is not given.
+    somebody else has labelled is not given, but for the frames that were drawn to be labelled by two people. Nobody is
+    told what another one marked.
     """
     cameras = None if camera is None else [camera]
     if batch is not None:
         kept = services.retrains.batch(batch)
         if kept is None:
             raise ProblemError(404, f"request {batch}: opened no batch of frames to label")
-        waiting = [each for each in _of_batch(kept, services)[1] if camera in {None, each.camera_id}]
+        waiting = [each for each in _Batch(kept, services).left_for(reviewer) if camera in {None, each.camera_id}]
         return [SampleAnswer.of(sample, is_told=False) for sample in waiting[:limit]]
     found = services.samples.open_samples(unit, queue, reviewer=reviewer, camera_ids=cameras, limit=limit)
     return [SampleAnswer.of(sample, is_told=False) for sample in found]
@@ -242,7 +289,10 @@ def read_progress(services: ServicesDep) -> list[CameraProgress]:
 
 @router.get("/agreement", summary="How reviewers agree")
 def read_agreement(services: ServicesDep) -> AgreementsAnswer:
-    """Compare every two reviewers on the random tracks of that window that both judged."""
+    """Compare every two reviewers on the random tracks and frames of that window that both judged.
+
+    Frames of batches that were drawn to be labelled by two people are among them, whenever they are of.
+    """
     verdicts = newest_verdicts(services.samples.labels([sample.id for sample in _random_tracks(services)]))
     reviewers = sorted({reviewer for said in verdicts.values() for reviewer in said})
     pairs = []
@@ -257,13 +307,42 @@ def read_agreement(services: ServicesDep) -> AgreementsAnswer:
         for sample, said in verdicts.items()
         if {"right", "wrong"} <= set(said.values())
     ]
-    return AgreementsAnswer(pairs=pairs, conflicts=conflicts)
+    frames, disputes = _of_frames(services)
+    return AgreementsAnswer(pairs=pairs, conflicts=conflicts, frames=frames, disputes=disputes)
 
 
-def _random_tracks(services: ServicesDep) -> list[Sample]:
+def _of_frames(services: Services) -> tuple[list[FrameAgreementAnswer], list[Dispute]]:
+    for_two = services.retrains.for_two()
+    known = {each.id: each for each in [*_random(services, "frame"), *services.samples.known(sorted(for_two))]}
+    marks = marks_of(services.samples.labels(list(known)))
+    systems = {
+        frame: np.array([box[:4] for box in known[frame].detail.get("boxes", ())], np.float32).reshape(-1, 4)
+        for frame in marks
+    }
+    by_reviewer: dict[str, dict[str, Any]] = {}
+    for frame, said in marks.items():
+        for reviewer, boxes in said.items():
+            by_reviewer.setdefault(reviewer, {})[frame] = boxes
+    compared = [
+        agreement((one, by_reviewer[one]), (other, by_reviewer[other]), systems)
+        for one, other in itertools.combinations(sorted(by_reviewer), 2)
+    ]
+    disputes = [
+        Dispute(sample=frame, people={reviewer: len(boxes) for reviewer, boxes in said.items()})
+        for frame, said in marks.items()
+        if frame in for_two and standing(list(said.values())) == "third"
+    ]
+    return [FrameAgreementAnswer(**asdict(each)) for each in compared if each.frames], disputes
+
+
+def _random_tracks(services: Services) -> list[Sample]:
+    return _random(services, "track")
+
+
+def _random(services: Services, unit: SampleUnit) -> list[Sample]:
     now = datetime.now(UTC)
     window = timedelta(days=services.settings.quality_window_days)
-    return services.samples.samples(since=now - window, until=now, unit="track", queue="random")
+    return services.samples.samples(since=now - window, until=now, unit=unit, queue="random")
 
 
 def _content(label: NewLabel, sample: Sample) -> dict[str, Any]:

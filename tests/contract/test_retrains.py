@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -191,6 +192,17 @@ def test_a_batch_of_frames_is_kept_beside_the_request_that_opened_it(store: Retr
     first = ask(store, make_request())[0]
     assert store.batch(first.id) is None
     opened = LabelBatch(first.id, NOON, "fog", 17, ("a" * 32, "b" * 32))
-    for batch in (dataclasses.replace(opened, frames=()), opened):
+    for batch in (dataclasses.replace(opened, frames=()), opened, dataclasses.replace(opened, for_two=("b" * 32,))):
         store.open_batch(batch)
         assert store.batch(first.id) == batch
+
+
+def test_frames_that_two_people_label_are_told_of_all_batches_together(store: RetrainStore, database: Database) -> None:
+    assert store.for_two() == frozenset()
+    for number, frames in enumerate((("a", "b"), ("b", "c"), ())):
+        store.open_batch(LabelBatch(f"{number:032x}", NOON, "fog", 9, ("a", "b", "c", "d"), frames))
+    older = {"request": "f" * 32, "at": NOON.isoformat(), "cause": "fog", "wanted": 3, "frames": ["e"]}
+    database.set_setting(f"label_batch/{'f' * 32}", json.dumps(older))
+    database.set_setting("label_batches", json.dumps({"for_two": ["x"]}))  # is none
+    assert store.for_two() == {"a", "b", "c"}
+    assert store.batch("f" * 32) == LabelBatch("f" * 32, NOON, "fog", 3, ("e",))

@@ -24,6 +24,7 @@ const stage = byId("stage");
 const cameras = new Map();
 let reviewer = "";
 let unit = "track";
+let batches = new Map(); // request → how far its batch is
 
 // The queue of one reviewer, unit and camera; all of it begins anew with `begin`.
 let items = [];
@@ -139,11 +140,24 @@ const batchId = () => (byId("queue").value.startsWith(BATCH) ? byId("queue").val
 async function listBatches(wanted = batchId()) {
   const found = await api("/api/v1/review/batches");
   for (const option of byId("queue").querySelectorAll(`[value^="${BATCH}"]`)) if (option.value !== byId("queue").value) option.remove();
-  for (const batch of found.filter((each) => each.waiting > 0 || each.request === wanted)) {
+  batches = new Map(found.map((each) => [each.request, each]));
+  for (const batch of found.filter((each) => each.waiting + each.second + each.third > 0 || each.request === wanted)) {
     const value = BATCH + batch.request;
     const option = byId("queue").querySelector(`[value="${value}"]`) || byId("queue").appendChild(make("option", { value }));
-    option.textContent = `retraining for ${batch.cause}: ${batch.labelled} of ${batch.frames}`;
+    const again = batch.second + batch.third;
+    option.textContent = `retraining for ${batch.cause}: ${batch.labelled} of ${batch.frames}${again ? ` + ${again}` : ""}`;
   }
+  if (reviewer && batchId() && !items[at] && !loading) tellEmpty(); // it may wait for other people by now
+}
+
+/** What of the batch waits for other people, who do not see what was marked before. */
+function others() {
+  const { second = 0, third = 0 } = batches.get(batchId()) || {};
+  const frames = (number) => `${number} ${number === 1 ? "frame" : "frames"}`;
+  const told = [];
+  if (second) told.push(`${frames(second)} for a second person, drawn to tell how people agree`);
+  if (third) told.push(`${frames(third)} for a third person, as two differ, and unused until then`);
+  return told.length ? ` Still waiting: ${told.join("; ")}.` : "";
 }
 
 function message(...texts) {
@@ -185,7 +199,7 @@ function tellEmpty() {
   if (!reviewer) message("Enter your name to begin. It is kept beside what you say.");
   else if (skipped) message(`That was all, but for ${skipped} that you skipped: ← goes back to them.`);
   else if (batchId()) {
-    message("Every frame of this batch is labelled that still has a picture. Ask for the retraining again on ", make("a", { href: "/models" }, "Models"), ".");
+    message("Every frame of this batch is labelled that still has a picture. Ask for the retraining again on ", make("a", { href: "/models" }, "Models"), ".", others());
   } else if (items.length) message(`You have ${DONE[unit]} all there is. An hour’s samples come when the hour is over.`);
   else if (!cameras.size) message("There is no camera yet, so there is nothing to judge.");
   else if (!asked.some((each) => each.sampling)) {
@@ -287,12 +301,17 @@ async function overview() {
     make("td", { class: row.missing ? "muted" : "strong" }, row.missing ? `after ${row.missing} more` : "can be told"))));
   byId("progress").parentElement.hidden = rows.length === 0;
   byId("no-progress").hidden = rows.length > 0;
-  const { pairs, conflicts } = await api("/api/v1/review/agreement");
-  byId("agreement").replaceChildren(...pairs.map((pair) => make("div", {},
-    make("dt", {}, `${pair.first} and ${pair.second}, ${pair.samples} ${pair.samples === 1 ? "sample" : "samples"}`),
-    make("dd", {}, pair.kappa === null ? "κ –" : `κ ${pair.kappa.toFixed(2)}`))));
-  byId("no-agreement").hidden = pairs.length > 0;
-  byId("conflicts").textContent = conflicts.length ? `${conflicts.length} in conflict` : "";
+  const { pairs, conflicts, frames, disputes } = await api("/api/v1/review/agreement");
+  const shown = (value) => (value === null ? "–" : value.toFixed(2));
+  const both = ({ first, second }, number, what) => `${first} and ${second}, ${number} ${what}${number === 1 ? "" : "s"}`;
+  byId("agreement").replaceChildren(
+    ...pairs.map((pair) => make("div", {}, make("dt", {}, both(pair, pair.samples, "sample")), make("dd", {}, `κ ${shown(pair.kappa)}`))),
+    ...frames.map((pair) => make("div", {}, make("dt", {}, both(pair, pair.frames, "frame")),
+      make("dd", {}, `κ ${shown(pair.kappa)}, boxes ${shown(pair.f1)}`))),
+  );
+  byId("no-agreement").hidden = pairs.length + frames.length > 0;
+  const differ = conflicts.length + disputes.length;
+  byId("conflicts").textContent = differ ? `${differ} in conflict` : "";
 }
 
 // Keys and buttons

@@ -476,6 +476,55 @@ def test_who_crosses_in_a_clip_is_counted_before_the_systems_count_is_shown(
     assert page.locator("#comparison").is_hidden()
 
 
+def test_a_frame_that_was_drawn_for_two_people_is_marked_by_a_second_who_sees_nothing_of_the_first(
+    site: Any, page: Page, queue: Queue
+) -> None:
+    for _ in range(3):
+        queue.add_frame(OFFERED)
+    store = site.services.retrains
+    request = store.ask(make_request(), cooldown=timedelta(days=7))[0]
+    store.open_batch(LabelBatch(request.id, datetime.now(UTC), "fog", 3, tuple(queue.ids), tuple(queue.ids[1:])))
+    store.ended(request.id, "insufficient_labels", "labelled frames: 3 new ones", at=datetime.now(UTC))
+
+    def begin_as(name: str) -> None:
+        page.fill("#reviewer", name)
+        page.click("#begin")
+
+    def mark(number: int, *keys: str) -> None:
+        expect(page.locator(f'#stage[data-sample="{queue.ids[number]}"]')).to_be_visible()
+        expect(page.locator("#frame-summary")).to_have_text("2 people marked, 2 as the system offered (dashed)")
+        for key in (*keys, "Enter"):
+            page.keyboard.press(key)
+
+    page.goto(f"{site.url}/review?unit=frame&batch={request.id}")
+    begin_as("Ada")
+    for number in (0, 1):
+        mark(number)
+    mark(2, "a")  # one whom the system did not see
+    expect(page.locator("#message")).to_contain_text(
+        "Still waiting: 2 frames for a second person, drawn to tell how people agree."
+    )
+    expect(page.locator("#queue option:checked")).to_have_text("retraining for fog: 3 of 3 + 2")
+    page.click("#change")
+    begin_as("Ben")
+    mark(1)
+    mark(2)  # Ada's third box is not shown
+    expect(page.locator("#message")).to_contain_text(
+        "1 frame for a third person, as two differ, and unused until then."
+    )
+    page.locator("summary").click()
+    expect(page.locator("#agreement")).to_contain_text("Ada and Ben, 2 frames")
+    expect(page.locator("#agreement dd")).to_have_text("κ 0.00, boxes 0.89")
+    expect(page.locator("#conflicts")).to_have_text("1 in conflict")
+    shoot(page, "review-for-two")
+    page.click("#change")
+    begin_as("Cai")
+    mark(2)
+    expect(page.locator("#message")).not_to_contain_text("Still waiting")
+    expect(page.locator("#queue option:checked")).to_have_text("retraining for fog: 3 of 3")
+    expect(page.locator("#conflicts")).to_have_text("")
+
+
 def test_frames_that_a_retraining_lacks_labels_of_are_labelled_and_it_is_asked_again(
     site: Any, page: Page, queue: Queue
 ) -> None:

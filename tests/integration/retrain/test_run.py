@@ -17,6 +17,8 @@ import numpy as np
 import onnx
 import pytest
 
+from footfall.agreement import drawn_for_two
+from footfall.domain import LabelBatch, SampleLabel
 from footfall.stores.registry import Registry
 from footfall.stores.retrains import RetrainStore
 from footfall.stores.runs import forget_examples, read_examples
@@ -86,11 +88,23 @@ def artefact(site: Drifted, name: str) -> dict[str, Any]:
     return content
 
 
+def for_two(site: Drifted) -> None:
+    """Ben labels two frames of Ada's that were drawn for two: as she did, and one person fewer."""
+    found = site.samples.samples(since=DRIFT_AT, until=DRIFT_AT + timedelta(days=9), unit="frame")
+    marks = {label.sample_id: label.content["boxes"] for label in site.samples.labels([each.id for each in found])}
+    agreed, disputed = [each.id for each in found if len(marks[each.id]) > 1][:2]
+    for sample, boxes in ((agreed, marks[agreed]), (disputed, marks[disputed][1:])):
+        site.samples.add_label(SampleLabel(sample, "Ben", DRIFT_AT, "reviewer", {"boxes": boxes}))
+    batch = LabelBatch("b" * 32, DRIFT_AT, "fog", 2, (agreed, disputed), (agreed, disputed))
+    RetrainStore(site.database).open_batch(batch)
+
+
 @pytest.fixture(scope="module")
 def promoted(tmp_path_factory: pytest.TempPathFactory) -> Drifted:
     """A site whose retraining went through loose gates."""
     site = Drifted(tmp_path_factory.mktemp("site"), cameras=2, frames=20)
     another_model(site.folder / "models/other")
+    for_two(site)
     status, out, err = run(site, **LOOSE, **tracked_in(site), FOOTFALL_MODEL="embedded")
     assert (status, out.partition(" ")[0]) == (0, "promoted:"), err[-3000:]
     return site
@@ -199,7 +213,7 @@ def test_the_record_tells_what_it_takes_to_do_it_again(promoted: Drifted) -> Non
     frames = read_manifest(folder_of(promoted) / "split" / "manifest.json")
     assert digest_of(frames) == artefact(promoted, "split")["digest"]
     real = [each for each in frames if not each.is_drawn]
-    assert len(real) == 80 - len(artefact(promoted, "labels")["duplicates"])
+    assert len(real) == 80 - 1 - len(artefact(promoted, "labels")["duplicates"])  # one is in dispute
     by_id = {each.id: promoted.samples.sample(each.id) for each in real}
     assert all(each.taken_at == by_id[each.id].taken_at for each in real)
     assert sum(each.is_drawn for each in frames) == 12
@@ -215,6 +229,26 @@ def test_the_record_tells_what_it_takes_to_do_it_again(promoted: Drifted) -> Non
     assert labels["judged_by"] == {"embedded": labels["frames"] - 12}  # it never saw any frame of this site
     assert labels["not_judged"] == 0
     assert artefact(promoted, "technique")["situation"]["auc"] > 0.9  # fog is told from a clear view
+
+
+@pytest.mark.slow
+def test_how_people_agree_is_told_and_what_is_in_dispute_is_left_out(promoted: Drifted) -> None:
+    batch = RetrainStore(promoted.database).batch("b" * 32)
+    assert batch is not None
+    agreed, disputed = batch.for_two
+    told = artefact(promoted, "labels")["for_two"]
+    assert (told["labelled"], told["by_two"], told["settled_by_a_third"]) == (2, 2, 0)
+    assert told["left_out"] == [disputed]
+    assert told["kappa"] is not None
+    assert told["kappa"] < 1
+    marked = [len(label.content["boxes"]) for label in promoted.samples.labels([agreed, disputed])]
+    assert told["f1"] == pytest.approx((sum(marked) - 1) / sum(marked))  # all have a partner but the one whom Ada added
+    (pair,) = artefact(promoted, "labels")["agreement"]
+    assert (pair["first"], pair["second"], pair["kappa"]) == ("Ada", "Ben", told["kappa"])
+    assert artefact(promoted, "plan")["available"]["new"] == 39  # the plan counts on none that is in dispute
+    frames = {each.id: each for each in read_manifest(folder_of(promoted) / "split" / "manifest.json")}
+    assert agreed in frames
+    assert disputed not in frames
 
 
 @pytest.mark.slow
@@ -277,6 +311,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(begin(), 0)[1]))
 @pytest.mark.timeout(900)
 def test_killed_in_every_stage_it_goes_on_and_ends_like_an_undisturbed_one(promoted: Drifted, tmp_path: Path) -> None:
     site = Drifted(tmp_path, cameras=2, frames=20)
+    for_two(site)
     command = [sys.executable, "-c", KILLER, str(folder_of(site) / "progress.jsonl"), ",".join(STAGES)]
     done = subprocess.run(
         [*command, *arguments_of(site)],
@@ -320,7 +355,7 @@ def test_a_run_is_done_again_with_the_same_weights_and_not_without_its_pictures(
     sample = promoted.samples.sample(read_manifest(folder_of(promoted) / "split" / "manifest.json")[0].id)
     content = promoted.blobs.get(sample.blob_key)
     promoted.blobs.delete(sample.blob_key)
-    assert f"1 of 92 were deleted since, such as {sample.id}" in reproduce().stderr
+    assert f"1 of 91 were deleted since, such as {sample.id}" in reproduce().stderr
     promoted.blobs.put(sample.blob_key, content + b" ")
     assert "its picture is not the one that was trained on" in reproduce().stderr
     promoted.blobs.put(sample.blob_key, content)
@@ -393,6 +428,8 @@ def test_too_few_labels_train_nothing_and_open_a_batch(tmp_path: Path) -> None:
     assert "A batch of 4 frames waits for labels, 13 more must be sampled" in out
     batch = json.loads(site.database.setting(f"label_batch/{REQUEST}") or "{}")
     assert (batch["wanted"], batch["cause"], len(batch["frames"])) == (17, "fog", 4)
+    assert batch["for_two"] == list(drawn_for_two(batch["frames"], 0.05, seed=REQUEST))
+    assert len(batch["for_two"]) == 1
     assert not (folder_of(site) / "train").exists()
     assert run(site)[0] == 43
 

@@ -26,7 +26,13 @@ def a_run(folder: Path, *names: str) -> Path:
     frames = [entry(name) for name in names]
     reviewers = {"Ada": {name: [[1, 2, 3, 4]] for name in names}}
     (folder / "split" / "manifest.json").write_text(json.dumps({"digest": "e" * 64, "frames": frames}))
-    collected = {"frames": frames[:1], "unlabelled": frames[1:], "by_reviewer": reviewers}
+    collected = {
+        "frames": frames[:1],
+        "unlabelled": frames[1:],
+        "in_dispute": frames[:1],
+        "by_reviewer": reviewers,
+        "for_two": {name: [[[1, 2, 3, 4]], []] for name in names},
+    }
     (folder / "02-collect.json").write_text(json.dumps(collected))
     suspects = [{"frame_id": name, "box": [1, 2, 3, 4]} for name in names]
     (folder / "03-labels.json").write_text(json.dumps({"sheet_frames": list(names), "suspects": suspects}))
@@ -49,7 +55,9 @@ def test_a_deleted_picture_is_forgotten_by_every_run(tmp_path: Path) -> None:
     assert manifest["frames"] == [entry(GONE) | {"boxes": [], "deleted_at": NOW.isoformat()}, entry(KEPT)]
     collected = json.loads((run / "02-collect.json").read_text())
     assert collected["frames"][0]["boxes"] == []
+    assert collected["in_dispute"][0]["boxes"] == []
     assert list(collected["by_reviewer"]["Ada"]) == [KEPT]
+    assert list(collected["for_two"]) == [KEPT]
     labels = json.loads((run / "03-labels.json").read_text())
     assert [each["frame_id"] for each in labels["suspects"]] == [KEPT]
     lines = (run / "evaluate" / "predictions.jsonl").read_text().splitlines()

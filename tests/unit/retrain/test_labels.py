@@ -15,7 +15,7 @@ from footfall.domain import Detections
 from footfall.simulation import parse_simulation_url
 from footfall.vision.simulator import Simulator
 from retrain.frames import LabelledFrame
-from retrain.labels import agreement, contact_sheet, duplicates, look_at, missing_labels, suspects
+from retrain.labels import contact_sheet, duplicates, look_at, missing_labels, suspects
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 PEOPLE = np.array([[100, 100, 140, 220], [300, 90, 345, 215], [500, 120, 540, 240]], np.float32)
@@ -77,18 +77,6 @@ def test_the_same_picture_twice_is_a_duplicate_and_a_quiet_scene_is_not() -> Non
     assert duplicates(frames, looks) == [(3, 8)]
     elsewhere = [*frames[:8], replace(frames[8], camera_id="door")]
     assert duplicates(elsewhere, looks) == []
-
-
-def test_reviewers_who_agree_on_people_and_on_empty_places_have_a_kappa_of_one() -> None:
-    weak = {"a": np.array([[10, 10, 30, 60]], np.float32)}  # a model suspects somebody where nobody is
-    same = agreement(("Ada", {"a": PEOPLE}), ("Ben", {"a": PEOPLE + 2, "b": PEOPLE}), weak)
-    assert (same.frames, same.kappa, same.f1) == (1, 1.0, 1.0)
-    # At four places: both yes, both yes, Ada alone, both no.
-    differ = agreement(("Ada", {"a": PEOPLE}), ("Ben", {"a": PEOPLE[:2]}), weak)
-    assert differ.f1 == pytest.approx(0.8)
-    assert differ.kappa == pytest.approx((0.75 - 0.5) / 0.5)
-    nothing = agreement(("Ada", {}), ("Ben", {"a": PEOPLE}), weak)
-    assert (nothing.frames, nothing.kappa, nothing.f1) == (0, None, None)
 
 
 def test_only_what_people_said_of_new_frames_counts_for_the_floor() -> None:

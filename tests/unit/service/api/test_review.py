@@ -91,6 +91,7 @@ def test_reviewers_who_differ_are_told_and_the_newest_word_counts(client: TestCl
     answer = client.get(f"{REVIEW}/agreement").json()
     assert answer["pairs"] == [{"first": "Ada", "second": "Bob", "samples": 4, "kappa": 0.5}]
     assert answer["conflicts"] == [{"sample": samples[1], "verdicts": {"Ada": "right", "Bob": "wrong"}}]
+    assert (answer["frames"], answer["disputes"]) == ([], [])
     say(client, samples[1], "wrong", "Ada")
     assert client.get(f"{REVIEW}/agreement").json()["conflicts"] == []
 
@@ -225,3 +226,60 @@ def test_a_batch_is_a_queue_until_each_frame_has_a_label_or_no_picture(
     client.post(f"{REVIEW}/undo", json={"reviewer": "Eve"})
     assert waiting() == [early, late, drawn]
     assert other not in waiting()
+
+
+BOX, OTHER = [10.0, 10.0, 50.0, 100.0], [200.0, 10.0, 240.0, 110.0]
+
+
+def test_frames_that_were_drawn_for_two_people_are_labelled_blind_by_a_second_and_where_they_differ_by_a_third(
+    client: TestClient, world: Any, keep: Callable[..., str]
+) -> None:
+    retrains = world.services.retrains
+    request = retrains.ask(make_request(), cooldown=timedelta(0))[0]
+    detail = {"threshold": 0.3, "boxes": [[*BOX, 0.9], [400.0, 10.0, 440.0, 110.0, 0.5]]}
+    once, agreed, differing = (keep(n, unit="frame", stratum="people", detail=detail) for n in (1, 2, 3))
+    batch = LabelBatch(request.id, datetime.now(UTC), "fog", 3, (once, agreed, differing), (agreed, differing))
+    retrains.open_batch(batch)
+    retrains.ended(request.id, "insufficient_labels", "", at=datetime.now(UTC))
+
+    def mark(reviewer: str, sample: str, *boxes: list[float]) -> None:
+        said = client.post(f"{REVIEW}/labels", json={"sample": sample, "reviewer": reviewer, "boxes": boxes})
+        assert said.status_code == 201
+
+    def left(reviewer: str) -> list[str]:
+        return following(client, reviewer, batch=request.id, unit="frame")
+
+    def told() -> dict[str, Any]:
+        (one,) = client.get(f"{REVIEW}/batches").json()
+        return {name: one[name] for name in ("labelled", "waiting", "for_two", "second", "third")}
+
+    assert told() == {"labelled": 0, "waiting": 3, "for_two": 2, "second": 0, "third": 0}
+    for sample in (once, agreed, differing):
+        mark("Ada", sample, BOX, OTHER)
+    assert (left("Ada"), left("Ben")) == ([], [agreed, differing])
+    shown = client.get(f"{REVIEW}/next", params={"reviewer": "Ben", "batch": request.id, "unit": "frame"})
+    assert [each["detail"] for each in shown.json()] == [detail, detail]  # what the system found, as Ada was shown it
+    assert "Ada" not in shown.text
+    assert "240.0" not in shown.text  # where she marked somebody
+    assert told() == {"labelled": 3, "waiting": 0, "for_two": 2, "second": 2, "third": 0}
+    mark("Ben", agreed, [x + 1 for x in OTHER], BOX)
+    mark("Ben", differing, BOX)
+    assert told() == {"labelled": 3, "waiting": 0, "for_two": 2, "second": 0, "third": 1}
+    assert (left("Ada"), left("Ben"), left("Cai")) == ([], [], [differing])
+    answer = client.get(f"{REVIEW}/agreement").json()
+    assert answer["disputes"] == [{"sample": differing, "people": {"Ada": 2, "Ben": 1}}]
+    (pair,) = answer["frames"]
+    assert (pair["first"], pair["second"], pair["frames"]) == ("Ada", "Ben", 2)
+    assert pair["f1"] == pytest.approx(6 / 7)
+    # On each frame the system sees somebody where both see nobody: three yes, two no, and one of Ada alone.
+    assert pair["kappa"] == pytest.approx((5 / 6 - 18 / 36) / (1 - 18 / 36))
+    mark("Cai", differing, BOX)
+    assert told() == {"labelled": 3, "waiting": 0, "for_two": 2, "second": 0, "third": 0}
+    assert client.get(f"{REVIEW}/agreement").json()["disputes"] == []
+    client.post(f"{REVIEW}/undo", json={"reviewer": "Cai"})
+    assert left("Cai") == [differing]
+    world.services.samples.note_pictures_deleted(
+        [world.services.samples.sample(differing)], at=datetime.now(UTC), actor="retention", reason="expired"
+    )
+    assert left("Cai") == []
+    assert told()["third"] == 0
