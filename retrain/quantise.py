@@ -55,7 +55,9 @@ class _Pictures(CalibrationDataReader):  # type: ignore[misc]  # the runtime has
         return next(self._inputs, None)
 
 
-def write_int8(source: Path, target: Path, pictures: Sequence[NDArray[np.uint8]], *, input_size: int) -> ModelCard:
+def write_int8(
+    source: Path, target: Path, pictures: Sequence[NDArray[np.uint8]], *, input_size: int, ends_in_floats: bool = False
+) -> ModelCard:
     """Write the model of folder `source` with 8-bit numbers into folder `target`.
 
     Of the head only the convolutions: they are nearly all of its work, while boxes and scores need the finer numbers.
@@ -63,6 +65,7 @@ def write_int8(source: Path, target: Path, pictures: Sequence[NDArray[np.uint8]]
 
     Args:
         pictures: (H, W, 3) uint8 BGR of the site, on none of which the model is judged; of all its cameras and times.
+        ends_in_floats: the first module and the whole head keep their floats, which loses less and saves less.
 
     Raises:
         TrainingError: there are too few pictures to calibrate with.
@@ -81,7 +84,7 @@ def write_int8(source: Path, target: Path, pictures: Sequence[NDArray[np.uint8]]
         str(target / MODEL_FILE),
         _Pictures(pictures[:MOST_PICTURES], card, input_size),
         quant_format=QuantFormat.QDQ,
-        nodes_to_exclude=_end_of(onnx.load(str(source / MODEL_FILE))),
+        nodes_to_exclude=_in_floats(onnx.load(str(source / MODEL_FILE)), ends=ends_in_floats),
         per_channel=True,
         reduce_range=True,
         activation_type=QuantType.QUInt8,
@@ -95,8 +98,12 @@ def write_int8(source: Path, target: Path, pictures: Sequence[NDArray[np.uint8]]
     return smaller
 
 
-def _end_of(model: Any) -> list[str]:  # noqa: ANN401  onnx has no types here
-    """Nodes of the head, the module with the highest number, that are no convolutions."""
+def _in_floats(model: Any, *, ends: bool) -> list[str]:  # noqa: ANN401  onnx has no types here
+    """Nodes of the head, the module with the highest number, that are no convolutions; with `ends` both end modules."""
     numbers = [int(found[1]) for node in model.graph.node if (found := _MODULE.match(node.name))]
-    head = f"/model.{max(numbers, default=-1)}/"
-    return [node.name for node in model.graph.node if node.name.startswith(head) and node.op_type != "Conv"]
+    first, head = f"/model.{min(numbers, default=-1)}/", f"/model.{max(numbers, default=-1)}/"
+    return [
+        node.name
+        for node in model.graph.node
+        if (node.name.startswith(head) and (ends or node.op_type != "Conv")) or (ends and node.name.startswith(first))
+    ]

@@ -116,6 +116,25 @@ def test_what_follows_the_convolutions_of_the_head_keeps_its_floats(int8: Path) 
     assert sum(node.op_type == "QuantizeLinear" for node in graph.node) > 30
 
 
+def test_the_first_module_and_the_head_keep_their_floats_where_that_is_asked(int8: Path, tmp_path: Path) -> None:
+    pictures = [picture for picture, _ in drawn(900_201, 8)]
+    write_int8(EMBEDDED_FOLDER, tmp_path / "model", pictures, input_size=320, ends_in_floats=True)
+
+    def made_small(folder: Path) -> set[str]:
+        """Modules whose convolutions have weights of 8 bits."""
+        graph = onnx.load(str(folder / "model.onnx")).graph
+        kept_as = {entry.name: entry.data_type for entry in graph.initializer}
+        small = {
+            node.output[0]
+            for node in graph.node
+            if node.op_type == "DequantizeLinear" and kept_as.get(node.input[0]) == onnx.TensorProto.INT8
+        }
+        return {node.name.split("/")[1] for node in graph.node if node.op_type == "Conv" and node.input[1] in small}
+
+    assert made_small(int8) - made_small(tmp_path / "model") == {"model.0", "model.22"}
+    assert len(made_small(tmp_path / "model")) > 10
+
+
 def test_too_few_pictures_calibrate_nothing(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="2 pictures to calibrate with, expected at least 8"):
         write_int8(EMBEDDED_FOLDER, tmp_path / "out", [np.zeros((90, 160, 3), np.uint8)] * 2, input_size=320)
