@@ -11,7 +11,7 @@ import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -331,7 +331,23 @@ def _options(settings: Settings, **chosen: Any) -> Options:  # noqa: ANN401  fie
 
     if chosen.get("technique") not in {None, *TECHNIQUES}:
         raise SettingsError(f"--technique {chosen['technique']!r}: expected one of {', '.join(TECHNIQUES)}")
-    return Options(least_frames=settings.drift_least_labels, input_size=settings.input_size, **chosen)
+    return Options(
+        least_frames=settings.drift_least_labels,
+        input_size=settings.input_size,
+        runtime=_runtime_of_serving(settings),
+        **chosen,
+    )
+
+
+def _runtime_of_serving(settings: Settings) -> Literal["onnxruntime", "openvino"]:
+    """Settle `auto` once a run, or noise could let two models run in two runtimes; measured with the embedded model."""
+    if settings.runtime != "auto":
+        return settings.runtime
+    from footfall.vision.detector import load_detector  # noqa: PLC0415
+    from footfall.vision.models import EMBEDDED_FOLDER  # noqa: PLC0415
+
+    chosen = load_detector(EMBEDDED_FOLDER, runtime="auto", threads=1, input_size=settings.input_size).runtime
+    return "openvino" if chosen.startswith("openvino") else "onnxruntime"
 
 
 def _tell(line: dict[str, Any]) -> None:

@@ -69,6 +69,7 @@ class Options:
         steps: of training; None by the number of frames.
         least_frames: fewer new labelled frames train nothing.
         input_size: of serving: longer side of the network's input in pixels.
+        runtime: of serving: models are judged as they will run.
         drawn: drawn frames for replay, where the model in use was trained on drawn scenes.
         most_old, most_taught: bounds on frames for replay, and on those that a teacher labels.
         stress_frames: frames of the test that are degraded in every way.
@@ -84,6 +85,7 @@ class Options:
     seed: int = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"
     input_size: int = 640
+    runtime: Literal["onnxruntime", "openvino"] = "onnxruntime"
     drawn: int = 600
     most_old: int = 4000
     most_taught: int = 2000

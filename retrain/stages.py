@@ -439,19 +439,24 @@ class _Stages:
             losses=losses,
         )
 
+    def _serving(self, folder: Path, *, threads: int = 0) -> YoloDetector:
+        """The model as the service would run it."""
+        options = self._shop.options
+        return load_detector(folder, runtime=options.runtime, threads=threads, input_size=options.input_size)
+
     def _model_name(self) -> str:
         return f"{self._shop.job.cause}-{self._shop.job.request_id[:12]}"
 
     def export(self, done: Mapping[str, Artefact], scratch: Path) -> Artefact:  # noqa: ARG002
         """Choose the threshold on val; try 8 bits, and keep them where they lose little and are faster."""
-        shop, size = self._shop, self._shop.options.input_size
+        shop = self._shop
         parts = by_split(self._manifest())
         pictures = self._run.part("collect")
         val = [(each.boxes_px, read_picture(pictures, each)) for each in parts["val"]]
         truth = [boxes for boxes, _ in val]
         floats = self._run.part("train")
-        found = _found_by(load_detector(floats, input_size=size), val)
-        champion = _found_by(load_detector(shop.champion, input_size=size), val)
+        found = _found_by(self._serving(floats), val)
+        champion = _found_by(self._serving(shop.champion), val)
         least = _wanted_precision(parts["val"], champion, shop.bounds)
         threshold, f1 = export.best_threshold(truth, found, least_precision=least)
         told: Artefact = {
@@ -498,11 +503,11 @@ class _Stages:
                 input_size=size,
                 ends_in_floats=ends_in_floats,
             )
-            small = load_detector(scratch / "int8", input_size=size, threads=1)
+            small = self._serving(scratch / "int8", threads=1)
             again, f1_int8 = export.best_threshold(truth, _found_by(small, val), least_precision=least_precision)
             export.write_model_json(scratch / "int8", small.card.model_copy(update={"threshold": again}))
             before, after = evaluate.costs(
-                load_detector(scratch / "floats", input_size=size, threads=1),
+                self._serving(scratch / "floats", threads=1),
                 small,
                 [picture for _, picture in val[:5]],
             )
@@ -525,7 +530,7 @@ class _Stages:
 
     def evaluate(self, done: Mapping[str, Artefact], scratch: Path) -> Artefact:
         """Ask both models on the test as serving would, on worsened frames too, and count clips."""
-        shop, size = self._shop, self._shop.options.input_size
+        shop = self._shop
         parts = by_split(self._manifest())
         test = parts["test"] + (parts["sealed"] if shop.options.open_seal else [])
         pictures = self._run.part("collect")
@@ -534,10 +539,7 @@ class _Stages:
         if fell_back:
             self._run.say("evaluate", "8 bits lose too much on the test; the artefact with floats goes on")
         challenger = self._run.part("export") / ("floats" if fell_back else "model")
-        models = {
-            CHAMPION: load_detector(shop.champion, input_size=size),
-            CHALLENGER: load_detector(challenger, input_size=size),
-        }
+        models = {CHAMPION: self._serving(shop.champion), CHALLENGER: self._serving(challenger)}
         every = self._telling("evaluate", "frames of the test", of="part")
         judged = evaluate.predictions(models, test, pictures, report=every)
         write_predictions(scratch / PREDICTIONS, judged)
@@ -545,7 +547,7 @@ class _Stages:
         stressed = evaluate.stress(
             models, spread, pictures, report=self._telling("evaluate", "ways to worsen", of="part")
         )
-        single = [load_detector(folder, input_size=size, threads=1) for folder in (shop.champion, challenger)]
+        single = [self._serving(folder, threads=1) for folder in (shop.champion, challenger)]
         champion_ms, challenger_ms = evaluate.costs(
             single[0], single[1], [read_picture(pictures, each) for each in test[:5]]
         )
@@ -566,6 +568,7 @@ class _Stages:
             "fell_back": fell_back,
             "baselines": self._baselines(challenger, parts["val"], test, scratch),
             "opened_seal": shop.options.open_seal,
+            "runtimes": {name: model.runtime for name, model in models.items()},
         }
 
     def _baselines(
@@ -601,7 +604,7 @@ class _Stages:
         truth = [boxes for boxes, _ in pairs]
         scores = []
         for kind in ("floats", "int8"):
-            detector = load_detector(self._run.part("export") / kind, input_size=self._shop.options.input_size)
+            detector = self._serving(self._run.part("export") / kind)
             found = _found_by(detector, pairs)
             scores.append(round(evaluate.f1_at_threshold(truth, found, detector.version.threshold), 4))
         return scores[0], scores[1]

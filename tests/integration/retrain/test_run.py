@@ -61,6 +61,7 @@ def environment_of(site: Drifted) -> dict[str, str]:
         "FOOTFALL_DATA_DIR": str(site.folder),
         "FOOTFALL_DRIFT_LEAST_LABELS": "20",
         "FOOTFALL_INPUT_SIZE": "192",
+        "FOOTFALL_RUNTIME": "openvino",
         "OMP_NUM_THREADS": "1",
     }
 
@@ -249,6 +250,12 @@ def test_how_people_agree_is_told_and_what_is_in_dispute_is_left_out(promoted: D
     frames = {each.id: each for each in read_manifest(folder_of(promoted) / "split" / "manifest.json")}
     assert agreed in frames
     assert disputed not in frames
+
+
+@pytest.mark.slow
+def test_models_are_judged_in_the_runtime_that_serves(promoted: Drifted) -> None:
+    assert artefact(promoted, "plan")["job"]["options"]["runtime"] == "openvino"
+    assert artefact(promoted, "evaluate")["runtimes"] == dict.fromkeys((CHAMPION, CHALLENGER), "openvino/CPU")
 
 
 @pytest.mark.slow
