@@ -53,6 +53,8 @@ class Served:
             "FOOTFALL_DATA_DIR": str(folder / "data"),
             **({} if model is None else {"FOOTFALL_MODEL": str(model)}),
             "FOOTFALL_PORT": "0",
+            # As a fresh set-up has it; which runtime is faster is a matter of the machine.
+            "FOOTFALL_RUNTIME": "onnxruntime",
             **{f"FOOTFALL_{name.upper()}": str(value) for name, value in settings.items()},
         }
         self.process: subprocess.Popen[str] | None = None
