@@ -151,7 +151,7 @@ class StreamDecoder:
         except av.error.EOFError:
             return []
         except (av.error.FFmpegError, OSError) as error:
-            return self._after(error)
+            return self._after(packet, error)
         self._failures = 0
         if frames:
             self._has_given, self._kept = True, []
@@ -162,7 +162,7 @@ class StreamDecoder:
             return self._instead(self._gave_nothing())
         return list(frames)
 
-    def _after(self, error: Exception) -> list[VideoFrame | None]:
+    def _after(self, packet: Packet[VideoStream], error: Exception) -> list[VideoFrame | None]:
         """The device gave an error instead of frames."""
         self._failures += 1
         why = f"{self._choice.wanted} failed while it decoded {self._processor.name} ({_reason(error)})"
@@ -171,6 +171,7 @@ class StreamDecoder:
         if not isinstance(error, av.error.InvalidDataError) or self._failures >= _FAILURES_MOST:
             self._leave(why)
             self._waits_for_key = True
+            return self._on_processor(packet)
         return [None]
 
     def _instead(self, why: str) -> list[VideoFrame | None]:

@@ -104,14 +104,18 @@ def test_a_device_that_has_refused_is_not_asked_at_the_next_connection(film: Pat
     assert (device.connected, len(told)) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("fails_from", "lost"),
+    [pytest.param(33, range(33, 40), id="between"), pytest.param(40, range(0), id="at a key picture")],
+)
 def test_a_device_that_fails_later_costs_pictures_up_to_the_next_key_picture_and_each_is_told(
-    opened: InputContainer,
+    opened: InputContainer, fails_from: int, lost: range
 ) -> None:
     told: list[str] = []
-    device = PlayedDevice(fails_from=33)
+    device = PlayedDevice(fails_from=fails_from)
     decoder = StreamDecoder(opened.streams.video[0], DecodeChoice("cuda", told.append), device.connect)
     frames = played(opened, decoder)
-    assert [number for number, frame in enumerate(frames) if frame is None] == list(range(33, 40))
+    assert [number for number, frame in enumerate(frames) if frame is None] == list(lost)
     assert len(frames) == PICTURES
     assert frames[-1] is not None
     assert (decoder.decoded_by, len(told)) == ("software", 1)
