@@ -341,10 +341,12 @@ class CameraReader:
         return f"{self._size}, decoded by {choice.wanted}" if choice.device else self._size
 
     def _tell_refusal(self, why: str) -> None:
-        _log.warning("decoded in software", camera=self._camera.id, device=self._decoding.wanted, why=why)
-        self._on_decode_refused(self._camera.id)
         with self._state_lock:
-            if self._state is CameraState.LIVE and not self._stopped.is_set():
+            if self._stopped.is_set():  # the camera may be gone, or read by another one by now
+                return
+            _log.warning("decoded in software", camera=self._camera.id, device=self._decoding.wanted, why=why)
+            self._on_decode_refused(self._camera.id)
+            if self._state is CameraState.LIVE:
                 self._tell(CameraState.LIVE, self._live_detail())
 
     def _watch(self) -> None:

@@ -142,10 +142,10 @@ class Fleet:
 
     def _begin(self, running: _Running) -> None:
         camera = running.camera
+        self._metrics.decode_refused.labels(camera.id).set(0)  # what has refused before is asked again
         if not camera.enabled:
             self._on_state(StateChange(camera.id, CameraState.DISABLED, self._clock.now(), "switched off"))
             return
-        self._metrics.decode_refused.labels(camera.id).set(0)  # what has refused before is asked again
         running.slot = NewestFrame(running.ledger, self._scheduler.arrived)
         self._scheduler.add(camera.id, running.slot, camera.target_fps, camera.priority)
         running.reader = CameraReader(

@@ -37,6 +37,7 @@ from footfall.vision.pixels import DrawnImage
 from footfall.vision.view import LEARNING_ROWS
 from service.capture import CaptureSettings
 from service.clock import SystemClock
+from service.decoder import DeviceDecoder, DeviceRefusedError
 from service.fleet import Fleet
 from service.frames import CapturedFrame, FrameLedger, NewestFrame
 from service.live import EventBus, LiveBoard
@@ -394,6 +395,51 @@ def test_a_film_runs_through_the_fleet_and_changes_without_a_reconnect(
     fleet.remove("gate")
     assert fleet.cameras() == []
     assert fleet.stop(5)
+
+
+def test_a_refused_device_is_told_of_a_camera_only_while_it_is_read(
+    bench: Callable[[object], Bench], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from support.figures import write_film
+
+    asked, answers = threading.Event(), threading.Event()
+
+    def refuses(*_: object) -> DeviceDecoder:
+        asked.set()
+        answers.wait(60)
+        raise DeviceRefusedError("it is not there")
+
+    monkeypatch.setattr("service.decoder._connect", refuses)
+    parts = bench(Raising())
+    fleet = Fleet(
+        pipeline=parts.pipeline,
+        scheduler=parts.scheduler,
+        recorder=parts.recorder,
+        live=parts.live,
+        metrics=parts.metrics,
+        capture=CaptureSettings(decode_device="cuda"),
+        rng=random.Random(1),
+        clock=parts.clock,
+    )
+    film = write_film(tmp_path / "film.mp4", [], lasts_s=2, width_px=320, height_px=176)
+    camera = Camera(id="gate", url=str(film), loop=True)
+
+    def refused() -> float | None:
+        return parts.metrics.registry.get_sample_value("footfall_decode_refused", {"camera": "gate"})
+
+    answers.set()
+    fleet.apply(camera)
+    wait_for(lambda: refused() == 1, 30)
+    fleet.apply(replace(camera, enabled=False))
+    assert refused() == 0
+    asked.clear()
+    answers.clear()
+    fleet.apply(camera)
+    wait_for(asked.is_set, 30)
+    fleet.remove("gate")
+    answers.set()  # the reader hears of it when its camera is gone
+    assert fleet.stop(60)
+    assert refused() is None
 
 
 def test_a_slow_listener_loses_the_oldest_events_and_harms_nobody() -> None:
