@@ -82,8 +82,10 @@ class TrialWatch:
         Raises:
             StoreError: the database does not answer; nothing was changed.
         """
-        aliases = self._registry.aliases()
         log = self._registry.log(limit=_LOG_ROWS)
+        if not log:
+            return None
+        aliases = log[0].aliases  # asked for by themselves they could be newer than the log
         for trial in self._trials(aliases, log, now):
             since = trial.since
             seen = {camera: [(since + _SETTLING, now)] for camera in trial.cameras}

@@ -11,7 +11,7 @@ import pytest
 from support.registered import make_registry, model_folder
 from support.reviewed import Reviewed
 
-from footfall.domain import Camera, Coverage, Line, Population, Sampling
+from footfall.domain import Camera, Coverage, Line, ModelChange, Population, Sampling
 from footfall.stores.database import Database
 from footfall.stores.quality import QualityStore
 from footfall.stores.samples import SampleStore
@@ -249,6 +249,22 @@ def test_a_camera_is_looked_at_with_the_champion_but_for_canaries(site: Site) ->
         (BEGAN + settled, BEGAN + 2 * HOUR),
     ]
     assert looked_at(log, night, "hall", since=BEGAN - 200 * HOUR, until=BEGAN) == []
+
+
+def test_a_challenger_that_is_withdrawn_meanwhile_is_judged_no_more(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.try_out("gate")
+    site.registry.refuse(site.sha["night"], "output holds NaN", at=NOW)
+    log = site.registry.log
+
+    def somebody_withdraws_it(*, limit: int) -> list[ModelChange]:
+        site.registry.withdraw(actor="ana", why="no", at=NOW)
+        return log(limit=limit)
+
+    monkeypatch.setattr(site.registry, "log", somebody_withdraws_it)
+    assert site.trials().turn(NOW) is None
+    assert log(limit=1)[0].actor == "ana"
 
 
 def test_somebody_who_is_faster_wins(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
