@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from support.served import ROOT
 
 SCRIPT = """
@@ -18,18 +19,21 @@ sys.addaudithook(refuse)
 from pathlib import Path
 import numpy as np
 from footfall.vision.detector import load_detector
-load_detector(Path(sys.argv[1])).detect([np.zeros((352, 640, 3), np.uint8)])
+load_detector(Path(sys.argv[1]), runtime=sys.argv[2]).detect([np.zeros((352, 640, 3), np.uint8)])
 """
 
 
-def test_a_detector_leaves_no_trace(tmp_path: Path, figure_model: Path) -> None:
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "auto"])
+def test_a_detector_leaves_no_trace(tmp_path: Path, figure_model: Path, runtime: str) -> None:
+    if runtime == "openvino":
+        pytest.importorskip("openvino", reason="the `openvino` extra is not installed")
     home, scratch = tmp_path / "home", tmp_path / "tmp"
     home.mkdir()
     scratch.mkdir()
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("FOOTFALL_", "ORT_", "XDG_"))}
     environment |= {"HOME": str(home), "TMPDIR": str(scratch), "MPLCONFIGDIR": str(tmp_path / "mpl")}
     ended = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(figure_model)],
+        [sys.executable, "-c", SCRIPT, str(figure_model), runtime],
         cwd=ROOT,
         env=environment,
         check=True,
