@@ -39,7 +39,7 @@ class AdmissionAnswer(BaseModel):
 
     fits: bool = Field(description="Whether every camera keeps its rate with it; if not, it is watched all the same.")
     summary: str = Field(description="One line for people.")
-    cores: float = Field(description="What it takes.")
+    cores: float = Field(description="What it takes; of one that is changed, so many more than before, or fewer.")
     camera_fps: float = Field(description="Analyses a second that it gets, priorities aside.")
     before: LoadAnswer
     after: LoadAnswer
@@ -103,8 +103,9 @@ def _answer(now: Capacity, before: dict[str, float], after: dict[str, float], ta
     limit = _STAGES[new.limiting_stage]
     if new.fits:
         summary = (
-            f"It takes {cores:.2f} of {now.cores} cores. With it {new.needed_fps:.0f} of {new.available_fps:.0f} "
-            f"analyses a second are in use ({new.needed_fps / new.available_fps:.0%}); most goes into {limit}."
+            f"It {'frees' if cores < 0 else 'takes'} {abs(cores):.2f} of {now.cores} cores. With it "
+            f"{new.needed_fps:.0f} of {new.available_fps:.0f} analyses a second are in use "
+            f"({new.needed_fps / new.available_fps:.0%}); most goes into {limit}."
         )
     else:
         summary = (

@@ -98,6 +98,9 @@ def test_a_change_is_told_what_it_changes(client: TestClient, method: str) -> No
     faster = change(target_fps=8.0)
     assert (faster["before"]["needed_fps"], faster["after"]["needed_fps"]) == (20.0, 23.0)
     assert faster["cores"] == pytest.approx(3 * 0.0175, abs=0.001)  # it is decoded already
+    slower = change(target_fps=4.0)
+    assert slower["cores"] == pytest.approx(-4 * 0.0175, abs=0.001)
+    assert slower["summary"].startswith("It frees 0.07 of 2 cores. With it 19 of")
     assert change(enabled=False) is None
     again = change(enabled=True, target_fps=5.0)
     assert (again["before"]["needed_fps"], again["after"]["needed_fps"]) == (15.0, 20.0)
