@@ -37,4 +37,4 @@ def test_the_camera_too_many_is_admitted_and_told_what_it_costs(
         assert "too small" in told["summary"]
         assert told["camera_fps"] == pytest.approx(20 * shares[-1], abs=0.1)
         service.wait_for(lambda: service.live(name)["state"] == "offline", 60)  # watched as any other
-        assert service.live("third")["state"] == "live"
+        service.wait_for(lambda: service.live("third")["state"] == "live", 60)

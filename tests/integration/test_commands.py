@@ -84,9 +84,14 @@ def test_count_on_a_live_camera_ends_with_ctrl_c(
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(9)
+    # Both have crossed after three seconds of the film; until it is played the command loads, here or there slowly.
+    deadline_s = time.monotonic() + 120
+    while server.sent("/street") < 75:
+        assert process.poll() is None
+        assert time.monotonic() < deadline_s, "it does not look at the camera"
+        time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=20)
+    out, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     report = json.loads(out)
     (line,) = report["lines"]

@@ -33,7 +33,7 @@ def test_a_missing_device_costs_no_count_and_is_told_once_a_camera(
             found: dict[str, Any] = service.live(name)["frames"]
             return found
 
-        service.wait_for(lambda: all(frames(name)["received"] > 170 for name in ("one", "two")), 60)
+        service.wait_for(lambda: all(frames(name)["received"] > 170 for name in ("one", "two")), 120)
         for name in ("one", "two"):
             events = service.get(f"/api/v1/events?limit=1000&camera={name}")["events"]
             loops = frames(name)["received"] / 80

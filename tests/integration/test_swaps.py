@@ -89,7 +89,7 @@ def test_swaps_while_people_cross_lose_and_double_nobody_and_no_camera_notices(
 ) -> None:
     service, truths, models = site
     ids = [f"cam{number}" for number in range(CAMERAS)]
-    service.wait_for(lambda: all(service.live(camera)["state"] == "live" for camera in ids), 20)
+    service.wait_for(lambda: all(service.live(camera)["state"] == "live" for camera in ids), 60)
     wanted = itertools.cycle(["two", "one"])
     number = 1
     for swap in range(1, SWAPS + 1):
@@ -97,15 +97,15 @@ def test_swaps_while_people_cross_lose_and_double_nobody_and_no_camera_notices(
         if swap % 5 == 0:  # by way of some canaries, with another threshold's detector beside the champion
             service.post("/api/v1/models/canary", model=name, cameras=ids[: 1 + swap % 3], **BY)
             service.wait_for(
-                lambda name=name: service.get("/api/v1/models")["running"]["challenger"] == models[name].sha256, 10
+                lambda name=name: service.get("/api/v1/models")["running"]["challenger"] == models[name].sha256, 60
             )
             time.sleep(1.0)
         if swap % 7 == 0:  # what cannot serve is refused meanwhile
             service.post("/api/v1/models/promote", model="broken", **BY)
-            service.wait_for(lambda: not service.get("/api/v1/models")["running"]["follows"], 10)
+            service.wait_for(lambda: not service.get("/api/v1/models")["running"]["follows"], 60)
         number = service.post("/api/v1/models/promote", model=name, **BY)["number"]
         service.wait_for(
-            lambda name=name: service.get("/api/v1/models")["running"]["champion"] == models[name].sha256, 10
+            lambda name=name: service.get("/api/v1/models")["running"]["champion"] == models[name].sha256, 60
         )
         time.sleep(1.5)
     answer = service.get("/api/v1/models?limit=1000")

@@ -41,8 +41,8 @@ def test_a_forced_bad_promotion_is_refused_by_the_service_and_rolled_back_by_the
         change = registry.log(limit=1)[0]
         assert (change.actor, change.before, change.model) == ("monitor", bad.sha256, good.sha256)
         assert "a service could not use it: model 'bad': output holds NaN" in change.why
-        service.wait_for(lambda: service.get("/api/v1/models")["running"]["follows"], 10)
+        service.wait_for(lambda: service.get("/api/v1/models")["running"]["follows"], 60)
         analysed = service.live("gate")["frames"]["analysed"]
-        service.wait_for(lambda: service.live("gate")["frames"]["analysed"] > analysed + 5, 20)
+        service.wait_for(lambda: service.live("gate")["frames"]["analysed"] > analysed + 5, 60)
         assert service.get("/api/v1/models")["running"]["champion"] == good.sha256
     database.close()
