@@ -61,7 +61,17 @@ if TYPE_CHECKING:
 MANIFEST: Final = "manifest.json"
 PREDICTIONS: Final = "predictions.jsonl"
 _TOLD_PACKAGES: Final = frozenset(
-    {"torch", "torchvision", "ultralytics", "albumentationsx", "onnx", "onnxruntime", "numpy", "opencv-python"}
+    {
+        "torch",
+        "torchvision",
+        "ultralytics",
+        "albumentationsx",
+        "onnx",
+        "onnxruntime",
+        "openvino",
+        "numpy",
+        "opencv-python",
+    }
 )
 _SURE: Final = 0.4
 """A teacher's find from this confidence on is a label for training."""
