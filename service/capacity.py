@@ -1,4 +1,4 @@
-"""Whether the machine is large enough for its cameras, and what takes the most of it; measures nothing by itself.
+"""Whether the machine is large enough for its cameras, and what takes the most of it.
 
 Capacity is told from what the last seconds cost: analyses asked for ÷ analyses the machine could do. Above 1 it is too
 small, and rates fall.
@@ -7,9 +7,12 @@ small, and rates fall.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, get_args
+
+import psutil
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +29,22 @@ def usable_cores() -> int:
     True
     """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def helpers_cpu_s() -> float:
+    """CPU seconds, to a hundredth each, of this process's threads that Python did not start and that still run.
+
+    They are those of libraries: of the detector's runtime, which may compute on threads of its own. 0.0 where the system
+    does not tell threads apart.
+    """
+    if sys.platform != "linux":
+        return 0.0
+    ours = {thread.native_id for thread in threading.enumerate()}
+    try:
+        threads = psutil.Process().threads()
+    except (psutil.Error, OSError):  # its figures are hidden, which is no reason to count nobody
+        return 0.0
+    return sum(each.user_time + each.system_time for each in threads if each.id not in ours)
 
 
 class StageTimes:
@@ -172,32 +191,38 @@ class CapacityMeter:
         self._times = times
         self._workers = workers
         self._cores = cores
-        self._last: tuple[float, float, dict[Stage, float], float, dict[str, CameraBooks]] | None = None
+        self._last: tuple[float, float, dict[Stage, float], float, dict[str, CameraBooks], float] | None = None
 
     def is_due(self, now_s: float) -> bool:
         """Tell whether enough time has passed for another look."""
         return self._last is None or now_s - self._last[0] >= self.LEAST_S
 
-    def look(self, now_s: float, process_cpu_s: float, cameras: Sequence[CameraBooks]) -> Capacity | None:
+    def look(
+        self, now_s: float, process_cpu_s: float, cameras: Sequence[CameraBooks], *, helpers_cpu_s: float = 0.0
+    ) -> Capacity | None:
         """Tell how the time since the last look went.
 
         Args:
             now_s: monotonic.
             process_cpu_s: CPU time of the whole process since its start.
             cameras: those that are watched now.
+            helpers_cpu_s: of it, on threads that compute for the detector, beside what its callers have added.
 
         Returns:
             None at the first look and while nothing is analysed.
         """
         stages, busy_s = self._times.read()
         books = {each.camera_id: each for each in cameras}
-        last, self._last = self._last, (now_s, process_cpu_s, stages, busy_s, books)
+        last, self._last = self._last, (now_s, process_cpu_s, stages, busy_s, books, helpers_cpu_s)
         if last is None:
             return None
         elapsed_s = now_s - last[0]
         used_s = max(process_cpu_s - last[1], 1e-6)
         spent = {stage: stages[stage] - last[2][stage] for stage in STAGES}
-        spent["other"] = max(0.0, used_s - sum(spent.values()))
+        rest_s = max(0.0, used_s - sum(spent.values()))
+        helped_s = min(max(0.0, helpers_cpu_s - last[5]), rest_s)
+        spent["detect"] += helped_s
+        spent["other"] = rest_s - helped_s
         needed = analysed = 0.0
         received: dict[str, float] = {}
         for each in cameras:

@@ -17,7 +17,7 @@ from footfall.domain import Detections, DropReason
 from footfall.vision.activity import ActivityGate, ActivitySettings
 from footfall.vision.analysis import CameraAnalyser
 from footfall.vision.statistics import StatisticsMeter, TrackMeter
-from service.capacity import CameraBooks, CapacityMeter, StageTimes, usable_cores
+from service.capacity import CameraBooks, CapacityMeter, StageTimes, helpers_cpu_s, usable_cores
 from service.coverage import CoverageMeter
 
 if TYPE_CHECKING:
@@ -447,5 +447,5 @@ class Pipeline:
             for each in self._cameras.values()
             for counts in (each.ledger.counts(),)
         ]
-        self._capacity = self._capacity_meter.look(now_s, time.process_time(), books)
+        self._capacity = self._capacity_meter.look(now_s, time.process_time(), books, helpers_cpu_s=helpers_cpu_s())
         self._metrics.set_capacity(self._capacity)

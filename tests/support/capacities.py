@@ -20,6 +20,7 @@ def two_looks(
     detect_s: float = 2.0,
     count_s: float = 1.0,
     process_s: float = 4.0,
+    helpers_s: float = 0.0,
     busy_s: float = 3.0,
     workers: int = 2,
 ) -> Capacity | None:
@@ -34,11 +35,11 @@ def two_looks(
         ]
 
     assert meter.is_due(100.0)
-    assert meter.look(100.0, 7.0, books(0)) is None
+    assert meter.look(100.0, 7.0, books(0), helpers_cpu_s=3.0) is None
     times.add("decode", decode_s)
     times.add("detect", detect_s)
     times.add("count", count_s)
     times.add_busy(busy_s)
     assert not meter.is_due(103.0)
     assert meter.is_due(110.0)
-    return meter.look(110.0, 7.0 + process_s, books(10))
+    return meter.look(110.0, 7.0 + process_s, books(10), helpers_cpu_s=3.0 + helpers_s)

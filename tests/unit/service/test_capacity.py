@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+import sys
+import time
 
+import numpy as np
 import pytest
 from support.capacities import two_looks
 
-from service.capacity import STAGES, CameraBooks, CapacityMeter, StageTimes
+from footfall.vision.detector import load_detector
+from footfall.vision.models import EMBEDDED_FOLDER
+from service.capacity import STAGES, CameraBooks, CapacityMeter, StageTimes, helpers_cpu_s
 from service.metrics import Metrics
 
 
@@ -23,6 +28,28 @@ def test_what_is_needed_and_available_follows_from_cpu_time() -> None:
     assert found.cores_used == pytest.approx(0.4)
     assert found.next_camera_cores == pytest.approx(0.1)
     assert found.cameras_possible == 20
+
+
+def test_what_the_detectors_own_threads_compute_is_the_detectors() -> None:
+    found = two_looks(detect_s=0.5, helpers_s=1.5)
+    assert found is not None
+    assert found.limiting_stage == "detect"
+    assert found.stage_ms == pytest.approx({"decode": 2.5, "detect": 10.0, "count": 5.0, "other": 2.5})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells threads apart")
+def test_a_runtime_that_computes_on_threads_of_its_own_is_seen() -> None:
+    pytest.importorskip("openvino", reason="the `openvino` extra is not installed")
+    detector = load_detector(EMBEDDED_FOLDER, runtime="openvino", threads=2, callers=2, input_size=640)
+    picture = np.full((360, 640, 3), 90, np.uint8)
+    detector.detect([picture])
+    begin_s, of_caller_s, of_helpers_s = time.process_time(), time.thread_time(), helpers_cpu_s()
+    while time.process_time() - begin_s < 2.0:
+        detector.detect([picture])
+    of_caller_s, of_helpers_s = time.thread_time() - of_caller_s, helpers_cpu_s() - of_helpers_s
+    spent_s = time.process_time() - begin_s
+    assert of_helpers_s > 0.3 * spent_s
+    assert of_caller_s + of_helpers_s == pytest.approx(spent_s, rel=0.3)  # others of this process compute too
 
 
 def test_a_machine_that_is_too_small_says_so_and_names_the_stage() -> None:
