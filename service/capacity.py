@@ -34,8 +34,8 @@ def usable_cores() -> int:
 def helpers_cpu_s() -> float:
     """CPU seconds, to a hundredth each, of this process's threads that Python did not start and that still run.
 
-    They are those of libraries: of the detector's runtime, which may compute on threads of its own. 0.0 where the system
-    does not tell threads apart.
+    They are those of libraries: of the detector's runtime, which may compute on threads of its own. 0.0 where the
+    system does not tell threads apart.
     """
     if sys.platform != "linux":
         return 0.0
