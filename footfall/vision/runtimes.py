@@ -174,19 +174,22 @@ def _fixed_size(shape: Sequence[Any], name: str) -> int | None:
 
 
 class _Compiled:
-    """A model of OpenVINO, for any number of threads."""
+    """A model of OpenVINO that each thread compiles for itself, and runs itself: handing a picture over costs more."""
 
-    def __init__(self, compiled: Any) -> None:  # noqa: ANN401  the library is imported in one place only
-        self._compiled = compiled
+    def __init__(self, compile_model: Callable[[], Any]) -> None:
+        self._compile = compile_model
         self._requests = threading.local()
+        self._request()  # a model that cannot be compiled says so now
 
     def infer(self, inputs: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+        result: NDArray[np.float32] = self._request().infer(inputs)[0].copy()
+        return result
+
+    def _request(self) -> Any:  # noqa: ANN401  the library is imported in one place only
         request = getattr(self._requests, "own", None)
         if request is None:
-            # A request is for one thread at a time, and answers into memory of its own.
-            request = self._requests.own = self._compiled.create_infer_request()
-        result: NDArray[np.float32] = request.infer(inputs)[0].copy()
-        return result
+            request = self._requests.own = self._compile().create_infer_request()
+        return request
 
 
 class _OpenVinoNetwork:
@@ -204,18 +207,22 @@ class _OpenVinoNetwork:
             ) from None
         core = openvino.Core()
         threads = threads or os.cpu_count() or 1
-        how = (
-            {"NUM_STREAMS": min(callers, threads), "INFERENCE_NUM_THREADS": threads}
-            if callers > 1
-            else {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
-        )
+        how = {
+            "NUM_STREAMS": 1,
+            "INFERENCE_NUM_THREADS": max(1, threads // callers),
+            "ENABLE_CPU_PINNING": False,  # cameras are decoded on the same cores
+        }
+
+        def compiled(model: Any) -> _Compiled:  # noqa: ANN401  see above
+            return _Compiled(lambda: core.compile_model(model, "CPU", how))
+
         try:
             model = core.read_model(content.onnx)
             shape = [
                 None if each.is_dynamic else each.get_length() for each in model.input(content.input_name).partial_shape
             ]
             self.fixed_size = _fixed_size(shape, content.name)
-            self._for_all = _Compiled(core.compile_model(model, "CPU", how))
+            self._for_all = compiled(model)
         except RuntimeError as error:
             raise ModelError(
                 f"model {content.name!r}: OpenVINO cannot load it ({_first_line(error)}); it is refused"
@@ -228,7 +235,7 @@ class _OpenVinoNetwork:
                 return self._for_all
             of_shape = model.clone()
             of_shape.reshape({content.input_name: [1, 3, *size]})
-            return _Compiled(core.compile_model(of_shape, "CPU", how))
+            return compiled(of_shape)
 
         self._networks = _ByShape(self._for_all, load_for)
 

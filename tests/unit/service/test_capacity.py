@@ -40,7 +40,7 @@ def test_what_the_detectors_own_threads_compute_is_the_detectors() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells threads apart")
 def test_a_runtime_that_computes_on_threads_of_its_own_is_seen() -> None:
     pytest.importorskip("openvino", reason="the `openvino` extra is not installed")
-    detector = load_detector(EMBEDDED_FOLDER, runtime="openvino", threads=2, callers=2, input_size=640)
+    detector = load_detector(EMBEDDED_FOLDER, runtime="openvino", threads=2, input_size=640)  # one caller, two threads
     picture = np.full((360, 640, 3), 90, np.uint8)
     detector.detect([picture])
     begin_s, of_caller_s, of_helpers_s = time.process_time(), time.thread_time(), helpers_cpu_s()
@@ -48,7 +48,7 @@ def test_a_runtime_that_computes_on_threads_of_its_own_is_seen() -> None:
         detector.detect([picture])
     of_caller_s, of_helpers_s = time.thread_time() - of_caller_s, helpers_cpu_s() - of_helpers_s
     spent_s = time.process_time() - begin_s
-    assert of_helpers_s > 0.3 * spent_s
+    assert of_helpers_s > 0.1 * spent_s
     assert of_caller_s + of_helpers_s == pytest.approx(spent_s, rel=0.3)  # others of this process compute too
 
 
