@@ -31,6 +31,7 @@ WEIGHTS: Final = FOOTAGE_DIR / "models" / "yolo11n"
 # As the guide "Multi-Threaded Tracking" and the page on the mode `track` of Ultralytics show it: a list of streams.
 ULTRALYTICS: Final = """
 import sys
+sys.modules["openvino_telemetry"] = None  # else OpenVINO asks Google Analytics
 from ultralytics import YOLO
 model = YOLO(sys.argv[1], task="detect")
 for result in model.track(source=sys.argv[2], stream=True, imgsz=int(sys.argv[3]), classes=[0], verbose=False):
@@ -39,6 +40,7 @@ for result in model.track(source=sys.argv[2], stream=True, imgsz=int(sys.argv[3]
 # The fastest of its formats on these processors; batches as large as the list of streams, which an export else fixes.
 TO_OPENVINO: Final = """
 import sys
+sys.modules["openvino_telemetry"] = None
 from ultralytics import YOLO
 YOLO(sys.argv[1]).export(format="openvino", imgsz=int(sys.argv[2]), dynamic=True)
 """

@@ -503,24 +503,18 @@ class _Stages:
         every = max(1, len(site) // quantise.MOST_PICTURES)
         calibration = site[::every][: quantise.MOST_PICTURES]
         pictures = self._run.part("collect")
-        truth = [boxes for boxes, _ in val]
+        shown = [read_picture(pictures, each) for each in calibration]
+        truth, few = [boxes for boxes, _ in val], [picture for _, picture in val[:5]]
+        floats = self._serving(scratch / "floats", threads=1)
         told: Artefact = {}
         for ends_in_floats in (False, True):
             quantise.write_int8(
-                scratch / "floats",
-                scratch / "int8",
-                [read_picture(pictures, each) for each in calibration],
-                input_size=size,
-                ends_in_floats=ends_in_floats,
+                scratch / "floats", scratch / "int8", shown, input_size=size, ends_in_floats=ends_in_floats
             )
             small = self._serving(scratch / "int8", threads=1)
             again, f1_int8 = export.best_threshold(truth, _found_by(small, val), least_precision=least_precision)
             export.write_model_json(scratch / "int8", small.card.model_copy(update={"threshold": again}))
-            before, after = evaluate.costs(
-                self._serving(scratch / "floats", threads=1),
-                small,
-                [picture for _, picture in val[:5]],
-            )
+            before, after = evaluate.costs(floats, small, few)
             ratio = float(np.median(after) / np.median(before))
             loses_little = f1 - f1_int8 <= self._shop.bounds.quantised_may_lose
             told = {

@@ -65,7 +65,7 @@ class _ByShape(Generic[_N]):
         load: makes the network of a height and width; gives the one for all back where the model cannot have its own.
     """
 
-    _MOST: Final = 4  # each takes up to twice the model's memory
+    _MOST: Final = 4  # each takes up to twice the model's memory, in OpenVINO for each thread that asks
     _OFTEN: Final = 10  # pictures of a shape before it gets its own: one that is tried out does not
 
     def __init__(self, for_all: _N, load: Callable[[tuple[int, ...]], _N]) -> None:

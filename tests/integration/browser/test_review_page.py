@@ -476,15 +476,20 @@ def test_who_crosses_in_a_clip_is_counted_before_the_systems_count_is_shown(
     assert page.locator("#comparison").is_hidden()
 
 
+def lacking_labels(store: Any, missing: int, frames: tuple[str, ...], for_two: tuple[str, ...] = ()) -> Any:
+    """Return a request whose retraining ended with too few labels, and wants these frames labelled."""
+    request = store.ask(make_request(), cooldown=timedelta(days=7))[0]
+    store.open_batch(LabelBatch(request.id, datetime.now(UTC), "fog", missing, frames, for_two))
+    store.ended(request.id, "insufficient_labels", "labelled frames: 3 new ones", at=datetime.now(UTC))
+    return request
+
+
 def test_a_frame_that_was_drawn_for_two_people_is_marked_by_a_second_who_sees_nothing_of_the_first(
     site: Any, page: Page, queue: Queue
 ) -> None:
     for _ in range(3):
         queue.add_frame(OFFERED)
-    store = site.services.retrains
-    request = store.ask(make_request(), cooldown=timedelta(days=7))[0]
-    store.open_batch(LabelBatch(request.id, datetime.now(UTC), "fog", 3, tuple(queue.ids), tuple(queue.ids[1:])))
-    store.ended(request.id, "insufficient_labels", "labelled frames: 3 new ones", at=datetime.now(UTC))
+    request = lacking_labels(site.services.retrains, 3, tuple(queue.ids), tuple(queue.ids[1:]))
 
     def begin_as(name: str) -> None:
         page.fill("#reviewer", name)
@@ -531,9 +536,7 @@ def test_frames_that_a_retraining_lacks_labels_of_are_labelled_and_it_is_asked_a
     for _ in range(3):
         queue.add_frame(OFFERED)
     store = site.services.retrains
-    request = store.ask(make_request(), cooldown=timedelta(days=7))[0]
-    store.open_batch(LabelBatch(request.id, datetime.now(UTC), "fog", 17, (queue.ids[2], queue.ids[0])))
-    store.ended(request.id, "insufficient_labels", "labelled frames: 3 new ones", at=datetime.now(UTC))
+    lacking_labels(store, 17, (queue.ids[2], queue.ids[0]))
 
     page.goto(f"{site.url}/models")
     page.get_by_role("link", name="Label the frames").click()

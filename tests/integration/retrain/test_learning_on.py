@@ -5,8 +5,12 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -18,9 +22,14 @@ from footfall.vision.detector import load_detector, read_card, sha256_of
 from footfall.vision.models import EMBEDDED_FOLDER
 from footfall.vision.simulator import Simulator
 from footfall.vision.simulator.truth import LEAST_VISIBLE
+from retrain.collect import picture_file
 from retrain.evaluate import f1_at_threshold
 from retrain.export import best_threshold, copy_model
+from retrain.frames import LabelledFrame
+from retrain.gates import Bounds
+from retrain.job import Options
 from retrain.quantise import INT8, write_int8
+from retrain.stages import _Stages
 
 ROOT = Path(__file__).resolve().parents[3]
 Labelled = tuple[NDArray[np.uint8], NDArray[np.float32]]
@@ -133,6 +142,46 @@ def test_the_first_module_and_the_head_keep_their_floats_where_that_is_asked(int
 
     assert made_small(int8) - made_small(tmp_path / "model") == {"model.0", "model.22"}
     assert len(made_small(tmp_path / "model")) > 10
+
+
+@pytest.mark.parametrize(
+    ("may_lose", "ends_in_floats", "is_used"),
+    [
+        pytest.param(1.0, False, True, id="loses little: tried once and used"),
+        pytest.param(-1.0, True, False, id="loses too much: tried again with floats at both ends, and not used"),
+    ],
+)
+def test_8_bits_are_tried_again_with_floats_at_both_ends_only_where_they_lose_too_much(
+    tmp_path: Path, may_lose: float, *, ends_in_floats: bool, is_used: bool
+) -> None:
+    pictures, val = tmp_path / "collect", drawn(900_202, 3)
+    pictures.mkdir()
+    train = []
+    for number, (picture, boxes) in enumerate(drawn(900_201, 8)):
+        at = datetime(2026, 3, 1, number, tzinfo=UTC)
+        frame = LabelledFrame(
+            id=f"{number:032x}",
+            camera_id="gate",
+            taken_at=at,
+            is_new=True,
+            width_px=640,
+            height_px=360,
+            boxes=tuple((x0, y0, x1, y1) for x0, y0, x1, y1 in boxes.tolist()),
+            labelled_by="reviewer",
+            picture="",
+            sha256="",
+        )
+        cv2.imwrite(str(picture_file(pictures, frame.id)), picture)
+        train.append(frame)
+    copy_model(EMBEDDED_FOLDER, tmp_path / "floats")
+    shop: Any = SimpleNamespace(
+        bounds=Bounds(quantised_may_lose=may_lose), options=Options(input_size=192, int8_time_ratio=float("inf"))
+    )
+    run: Any = SimpleNamespace(part=lambda _: pictures)
+    labelled = [(boxes, picture) for picture, boxes in val]
+    told, chosen = _Stages(shop, run)._int8(tmp_path, labelled, train, 0.8, 0.0)
+    assert (told["ends_in_floats"], told["is_used"], chosen) == (ends_in_floats, is_used, is_used)
+    assert read_card(tmp_path / "int8").threshold == told["threshold"]
 
 
 def test_too_few_pictures_calibrate_nothing(tmp_path: Path) -> None:

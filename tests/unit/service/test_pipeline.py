@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from support.figures import draw, walk
 
+from footfall.config import SOFTWARE
 from footfall.domain import (
     Camera,
     CameraState,
@@ -363,6 +364,20 @@ def test_the_frozen_view_outlives_new_lines_and_a_restart_but_not_another_source
     wait_for(lambda: ViewKeeper(BlobStore(str(tmp_path / "blobs"))).view(camera) is None)
 
 
+def fleet_of(parts: Bench, decode_device: str = SOFTWARE) -> Fleet:
+    """A fleet on the bench."""
+    return Fleet(
+        pipeline=parts.pipeline,
+        scheduler=parts.scheduler,
+        recorder=parts.recorder,
+        live=parts.live,
+        metrics=parts.metrics,
+        capture=CaptureSettings(decode_device=decode_device),
+        rng=random.Random(1),
+        clock=parts.clock,
+    )
+
+
 def test_a_film_runs_through_the_fleet_and_changes_without_a_reconnect(
     bench: Callable[[object], Bench], tmp_path: Path
 ) -> None:
@@ -370,16 +385,7 @@ def test_a_film_runs_through_the_fleet_and_changes_without_a_reconnect(
 
     film = write_film(tmp_path / "film.mp4", [], lasts_s=2, width_px=320, height_px=176)
     parts = bench(Raising())
-    fleet = Fleet(
-        pipeline=parts.pipeline,
-        scheduler=parts.scheduler,
-        recorder=parts.recorder,
-        live=parts.live,
-        metrics=parts.metrics,
-        capture=CaptureSettings(),
-        rng=random.Random(1),
-        clock=parts.clock,
-    )
+    fleet = fleet_of(parts)
     camera = Camera(id="gate", url=str(film), loop=True)
     fleet.apply(camera)
     wait_for(lambda: fleet.counts("gate").analysed > 2)
@@ -411,16 +417,7 @@ def test_a_refused_device_is_told_of_a_camera_only_while_it_is_read(
 
     monkeypatch.setattr("service.decoder._connect", refuses)
     parts = bench(Raising())
-    fleet = Fleet(
-        pipeline=parts.pipeline,
-        scheduler=parts.scheduler,
-        recorder=parts.recorder,
-        live=parts.live,
-        metrics=parts.metrics,
-        capture=CaptureSettings(decode_device="cuda"),
-        rng=random.Random(1),
-        clock=parts.clock,
-    )
+    fleet = fleet_of(parts, decode_device="cuda")
     film = write_film(tmp_path / "film.mp4", [], lasts_s=2, width_px=320, height_px=176)
     camera = Camera(id="gate", url=str(film), loop=True)
 
