@@ -1,7 +1,7 @@
-"""How right counting is on drawn cameras that nothing was trained, chosen or tuned on, as an audit of a camera sees it.
+"""How right counting is on drawn cameras that nothing was trained, chosen or tuned on.
 
 Draws films, finds the people of each once a size, and follows and counts them at each frame rate, from every frame that
-it can begin with. An audit of few crossings says little, so films last ten minutes unless told otherwise. Intervals by
+it can begin with. Few crossings say little, so films last ten minutes unless told otherwise. Intervals by
 drawing films with replacement. Prints a table and, last, one line of JSON.
 """
 
