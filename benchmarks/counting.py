@@ -1,20 +1,20 @@
 """How right counting is on drawn cameras that nothing was trained, chosen or tuned on.
 
 Draws films, finds the people of each once a size, and follows and counts them at each frame rate, from every frame that
-it can begin with. Few crossings say little, so films last ten minutes unless told otherwise. Intervals by
-drawing films with replacement. Prints a table and, last, one line of JSON.
+it can begin with. Few crossings say little, so films last ten minutes unless told otherwise. Intervals by drawing films
+with replacement. Prints a table and, last, one line of JSON.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import tempfile
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +26,7 @@ from footfall.simulation import SCENES, parse_simulation_url
 from footfall.vision.analysis import CameraAnalyser
 from footfall.vision.detector import load_detector
 from footfall.vision.evaluation import DIRECTIONS, counting_scores, read_sequence
+from footfall.vision.film import FILM_START
 from footfall.vision.footage import Footage
 from footfall.vision.models import resolve_model
 from footfall.vision.simulator.truth import export_scene
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
     from footfall.domain import Crossing
     from footfall.vision.evaluation import FilmedTruth
 
-FILM_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 NATIVE_FPS: Final = 10.0
 FIRST_SEED: Final = EVALUATION_SEEDS[95_000]
+MOST_EACH: Final = 10
 DRAWS: Final = 2000
 
 
@@ -88,12 +89,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=FIRST_SEED, help="of the first film")
     parser.add_argument("--films", type=Path, help="folder where films are kept from run to run; else they are not")
     options = parser.parse_args()
+    if wrong := [fps for fps in options.fps if fps <= 0 or NATIVE_FPS % fps]:
+        parser.error(f"--fps {wrong[0]:g}: expected a whole part of {NATIVE_FPS:g}, such as 5 or 2.5")
+    if not 1 <= options.each <= MOST_EACH:
+        parser.error(f"--each {options.each}: expected 1 to {MOST_EACH}")
     with tempfile.TemporaryDirectory(prefix="footfall-bench-") as scratch:
         model = resolve_model(options.model, Path(scratch) / "models")
         folder = options.films or Path(scratch) / "films"
         films = list(_films(folder, options))
         # Not forked: the runtimes' threads would not be there in the child, but their locks would.
-        with ProcessPoolExecutor(os.cpu_count()) as pool:
+        with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
             list(pool.map(_draw, films, [options.seconds] * len(films)))
             jobs = [(film, size) for size in options.input_size for film in films]
             counted = [
@@ -132,7 +137,7 @@ def _films(folder: Path, options: argparse.Namespace) -> Iterable[Film]:
     for number, scene in enumerate(SCENES):
         for kind, people in enumerate(options.people):
             for index in range(options.each):
-                seed = options.seed + 100 * number + 10 * kind + index
+                seed = options.seed + 100 * number + MOST_EACH * kind + index
                 url = f"sim:{scene}?people={people}&seed={seed}&fps={NATIVE_FPS:g}&size={options.size}"
                 name = f"{scene}-{people}-{seed}-{options.size}-{options.seconds:g}"
                 yield Film(url, people, folder / name)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from footfall.vision.evaluation import FilmedTruth
 
 _WHOLE_PICTURE: Final = Zone("picture", ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)))
-_FILM_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
+FILM_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""When a film's crossings and visits say that it began."""
 
 
 def analyse_film(footage: Footage, camera: Camera, detector: Detector, *, uturn_window_s: float) -> Iterator[Analysis]:
@@ -82,15 +83,15 @@ def evaluate_sequence(
         )
         report["tracking"] = tracking_scores(truth, tracks, ignored=ignored)
     if sequence.lines is not None:
-        report["counting"] = counting_scores(sequence.lines, crossings, _FILM_START)
+        report["counting"] = counting_scores(sequence.lines, crossings, FILM_START)
     if sequence.visits is not None:
         in_picture = [visit for visit in visits if visit.zone == _WHOLE_PICTURE.name]
-        report["visits"] = visit_scores(sequence.visits, in_picture, _FILM_START)
+        report["visits"] = visit_scores(sequence.visits, in_picture, FILM_START)
     if sequence.zones is not None:
         report["zones"] = [
             {
                 "zone": each.zone.name,
-                **visit_scores(each.visits, [v for v in visits if v.zone == each.zone.name], _FILM_START),
+                **visit_scores(each.visits, [v for v in visits if v.zone == each.zone.name], FILM_START),
             }
             for each in sequence.zones
         ]
