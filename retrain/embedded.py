@@ -36,9 +36,9 @@ _LICENCE: Final = "AGPL-3.0-or-later"
 _DESCRIPTION: Final = (
     "Finds people on pictures of fixed cameras; ships with Footfall so that counting works without a download."
 )
-_FRAMES_PER_CAMERA: Final = 12
-_CAMERAS_PER_MINUTE: Final = 5
-_MOST_CAMERAS: Final = 400
+_FRAMES_PER_CAMERA: Final = 10
+_CAMERAS_PER_MINUTE: Final = 8
+_MOST_CAMERAS: Final = 700
 _FIGURES_SHARE: Final = 0.15
 """Of the time is kept for figures, at most `_FIGURES_MOST_S`."""
 _FIGURES_MOST_S: Final = 600.0

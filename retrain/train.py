@@ -68,8 +68,10 @@ class Pace:
 
     Attributes:
         learning_rate: at its highest, after `warm_up_steps`.
-        crop_sizes_px, whole_sizes_px: (height, width) of samples, before and from `whole_since` on, a share of the
-            training from which on samples are whole pictures as serving sees them.
+        crop_sizes_px: (height, width) of samples that are parts of pictures, at every scale.
+        whole_sizes_px: the same of whole pictures, as serving sees them.
+        whole_since, whole_share: from this share of the training on, this share of the batches are whole pictures.
+            Of whole pictures alone a network forgets who is larger or smaller than people are on those.
         pixels_per_batch: of all samples of a batch together; at least four are taken.
         frozen_share: of the layers, from the picture on, so many learn nothing.
     """
@@ -80,6 +82,7 @@ class Pace:
     whole_sizes_px: tuple[tuple[int, int], ...]
     whole_since: float
     pixels_per_batch: int
+    whole_share: float = 1.0
     frozen_share: float = 0.0
 
 
@@ -88,7 +91,8 @@ FROM_NOTHING: Final = Pace(
     warm_up_steps=200,
     crop_sizes_px=((256, 256), (320, 320), (320, 320), (352, 352), (384, 384)),
     whole_sizes_px=((384, 640), (384, 640), (352, 640), (480, 640), (320, 512), (192, 320), (256, 320)),
-    whole_since=0.75,
+    whole_since=0.5,
+    whole_share=0.5,
     pixels_per_batch=16 * 320 * 320,
 )
 
@@ -361,7 +365,8 @@ class _Batches(torch.utils.data.IterableDataset):  # type: ignore[misc]  # torch
     def _batch(self, number: int) -> dict[str, torch.Tensor]:
         rng = np.random.Generator(np.random.PCG64([self._seed, number]))
         # By number where it can be told: batches are made ahead, how far depends on the machine's mood.
-        plain = (self._told.value if self._steps is None else number / self._steps) >= self._pace.whole_since
+        done = self._told.value if self._steps is None else number / self._steps
+        plain = done >= self._pace.whole_since and rng.random() < self._pace.whole_share
         sizes = self._pace.whole_sizes_px if plain else self._pace.crop_sizes_px
         height, width = sizes[int(rng.integers(len(sizes)))]
         count = max(4, round(self._pace.pixels_per_batch / (height * width)))
