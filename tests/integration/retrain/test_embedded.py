@@ -151,3 +151,33 @@ def test_training_leaves_nothing_in_the_home_folder_and_has_ultralytics_offline(
     )
     assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
     assert list(tmp_path.rglob("*ltralytics*")) == []
+
+
+BATCHES = """
+import dataclasses
+import numpy as np
+from retrain.sampler import Sample
+from retrain.train import FROM_NOTHING, _Batches
+
+class Telling:
+    def sample(self, rng, height_px, width_px, *, plain):
+        told.append(plain)
+        return Sample(np.zeros((height_px, width_px, 3), np.uint8), np.zeros((0, 4), np.float32))
+
+sizes = ((32, 32),)
+pace = dataclasses.replace(FROM_NOTHING, crop_sizes_px=sizes, whole_sizes_px=sizes, pixels_per_batch=1)
+for share in (0.5, 1.0):
+    told = []
+    batches = _Batches(Telling(), 400, None, 1, dataclasses.replace(pace, whole_since=0.25, whole_share=share))
+    for number in range(400):
+        batches._batch(number)
+    print(sum(told[:400]), sum(told[400:]) / 1200)
+"""
+
+
+def test_of_the_later_batches_some_stay_parts_of_pictures() -> None:
+    done = subprocess.run([sys.executable, "-c", BATCHES], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (early, half), (early_too, every) = ([float(part) for part in line.split()] for line in done.stdout.splitlines())
+    assert (early, early_too, every) == (0, 0, 1)
+    assert 0.4 < half < 0.6
