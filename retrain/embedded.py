@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from footfall.errors import TrainingError
-from footfall.vision.detector import load_detector, read_card
+from footfall.vision.detector import NmsSettings, load_detector, read_card
 from footfall.vision.models import import_model
 from retrain import card, export, figures, material
 from retrain.dataset import Dataset, read_labels, write_dataset
@@ -36,6 +36,8 @@ _LICENCE: Final = "AGPL-3.0-or-later"
 _DESCRIPTION: Final = (
     "Finds people on pictures of fixed cameras; ships with Footfall so that counting works without a download."
 )
+_NMS: Final = NmsSettings(iou=0.5)
+"""So small a network gives second boxes of one person more often; docs/retraining-embedded.md."""
 _FRAMES_PER_CAMERA: Final = 10
 _CAMERAS_PER_MINUTE: Final = 8
 _MOST_CAMERAS: Final = 700
@@ -125,6 +127,8 @@ def make_embedded(recipe: Recipe, folder: Path, *, report: Callable[[str], None]
             data_digest=dataset.digest,
             source=recipe.command,
         )
+        model = model.model_copy(update={"nms": _NMS})
+        export.write_model_json(made, model)
         truth, pictures = _held_out(dataset)
         export.check_parity(network, made, pictures[:12], input_size=figures.INPUT_SIZE)
         detector = load_detector(made)

@@ -71,7 +71,6 @@ class Pace:
         crop_sizes_px: (height, width) of samples that are parts of pictures, at every scale.
         whole_sizes_px: the same of whole pictures, as serving sees them.
         whole_since, whole_share: from this share of the training on, this share of the batches are whole pictures.
-            Of whole pictures alone a network forgets who is larger or smaller than people are on those.
         pixels_per_batch: of all samples of a batch together; at least four are taken.
         frozen_share: of the layers, from the picture on, so many learn nothing.
     """
