@@ -29,10 +29,13 @@ class CountingSettings:
             least, so that one box that ends at the knees is nothing either; seconds.
         end_slack_heights: how far beyond a segment's end a crossing still counts, in box heights: the foot point is
             not known better.
+        lost_beyond_heights: somebody who is lost inside the band after having passed the line has crossed it when the
+            foot point was this many box heights beyond it, in the middle of sightings that span half of `settle_s`;
+            None: nobody who is lost has.
         zone_band_heights: how deep inside or outside a zone's border the foot point must be for the change to stand
             at once.
         zone_settle_s: a change that stays this long stands, however near the border; seconds.
-        lost_after_s: somebody not seen for so long has left or was lost; seconds.
+        lost_after_s: somebody not seen for so long has left or was lost; seconds, less than `forget_after_s`.
         flicker_s: a shorter stay is a false detection, not a visit; seconds.
         edge_share: a box this near to the picture's edge, as a share of its size, leaves the picture rather than
             being lost in it.
@@ -43,6 +46,7 @@ class CountingSettings:
     band_heights: float = 0.15
     settle_s: float = 0.4
     end_slack_heights: float = 0.0
+    lost_beyond_heights: float | None = 0.05
     zone_band_heights: float = 0.1
     zone_settle_s: float = 1.0
     lost_after_s: float = 3.0
@@ -103,7 +107,8 @@ class LineCounter:
     clear of it on the other, having passed between the segment's ends. Clear means farther from the line, along its
     normal, than a band scaled to the person's height: for the median of the last moment's sightings, since boxes
     of people who are partly hidden jump by more than the band. Where somebody is clear for the first time is taken from
-    one sighting. The event's time is the interpolated moment of passing the line, not that of leaving the band.
+    one sighting. The event's time is the interpolated moment of passing the line, not that of leaving the band. Who is
+    lost beyond the line before being clear of it, behind a pillar or other people, is counted when lost for good.
 
     Own method; compare supervision's LineZone, which forgets a side after an absence and has no band.
     """
@@ -124,6 +129,7 @@ class LineCounter:
             event = self._follow(person_id, (box[0] + box[2]) / 2, box[3], box[3] - box[1], now_s)
             if event is not None:
                 events.append(event)
+        events += self._lost(now_s)
         self._forget(now_s)
         return events
 
@@ -160,6 +166,28 @@ class LineCounter:
         if abs(middle) < self._settings.band_heights or (heights >= 0) != (middle > 0):
             return 0
         return 1 if middle > 0 else -1
+
+    def _lost(self, now_s: float) -> list[LineEvent]:
+        """Crossings of those who passed the line and were lost inside the band."""
+        least = self._settings.lost_beyond_heights
+        if least is None:
+            return []
+        events = []
+        limit = now_s - self._settings.lost_after_s
+        for person_id, person in self._people.items():
+            if person.crossed_s is None or person.side == 0 or person.seen_s > limit:
+                continue
+            side = 1 if person.distance_px >= 0 else -1
+            beyond = [(at_s, heights) for at_s, heights in person.recent if (heights >= 0) == (side > 0)]
+            spans_s = beyond[-1][0] - beyond[0][0]
+            if (
+                side != person.side
+                and spans_s >= self._settings.settle_s / 2 - _SAME_TIME_S
+                and abs(_median([heights for _, heights in beyond])) >= least
+            ):
+                events.append(self._count(person_id, person, "in" if side > 0 else "out", person.crossed_s))
+                person.side, person.crossed_s = side, None
+        return events
 
     def _count(self, person_id: int, person: _AtLine, direction: Direction, at_s: float) -> LineEvent:
         last, undoes = person.last, None

@@ -47,7 +47,7 @@ class TruthCounter:
         height_px: int,
         uturn_window_s: float = 10.0,
     ) -> None:
-        settings = CountingSettings(uturn_window_s=uturn_window_s)
+        settings = CountingSettings(uturn_window_s=uturn_window_s, lost_beyond_heights=None)  # nobody is lost here
         numbers = itertools.count()
         self._lines = [
             LineCounter(line, width_px=width_px, height_px=height_px, settings=settings, numbers=numbers)

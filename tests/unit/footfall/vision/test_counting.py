@@ -123,6 +123,30 @@ def test_boxes_that_end_at_the_knees_now_and_then_are_no_crossing(fps: float) ->
     assert count(feet, along, fps=fps) == []
 
 
+@pytest.mark.parametrize("fps", [2.5, 5, 10, 25])
+@pytest.mark.parametrize(
+    ("last_px", "directions"),
+    [
+        pytest.param([326, 327, 328, 329, 330, 331, 332, 333], ["out"], id="walks on behind a pillar beyond it"),
+        pytest.param([326, 327, 328, 324, 320, 316, 312, 311], [], id="turned back before"),
+        pytest.param([310, 310, 310, 310, 310, 310, 310, 327], [], id="one sighting beyond it"),
+        pytest.param([322, 323, 321, 322, 323, 324, 323, 322], [], id="hardly beyond it"),
+    ],
+)
+def test_who_is_lost_on_the_line_has_crossed_it_when_seen_beyond_it(
+    last_px: list[float], directions: list[str], fps: float
+) -> None:
+    feet: list[Foot | None] = [(250.0, 300.0), *((x, 300.0) for x in last_px)]
+    nobody = [None] * int(3 * fps)
+    assert count([*feet, *nobody[:-1]], fps=fps) == []
+    assert [event.direction for event in count([*feet, *nobody, None], fps=fps)] == directions
+    # Whoever is found again meanwhile goes on, and is counted once.
+    assert [event.direction for event in count([*feet, *nobody[:-2], (420, 300), (430, 300)], fps=fps)] == ["out"]
+    events = count([*feet, *nobody, None, (250, 300), (240, 300)], fps=fps)
+    assert [event.direction for event in events] == [*directions, *["in"] * len(directions)]
+    assert [event.undoes for event in events[1:]] == [event.number for event in events[:1]]
+
+
 def test_event_time_is_the_interpolated_moment_of_crossing_not_of_leaving_the_band() -> None:
     (event,) = count(across(step_px=4), fps=10)
     assert event.at_s == pytest.approx((320 - 200) / 4 / 10)
