@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -26,6 +27,13 @@ def decoded(form: str, *, colorspace: int = 2, color_range: int = 1, width_px: i
     )
     frame.colorspace, frame.color_range = colorspace, color_range
     return DecodedImage(frame, Converter())
+
+
+@pytest.mark.parametrize("size_px", [(320, 180), (160, 90), (80, 45), (321, 180), (640, 360), (427, 240), (20, 180)])
+def test_a_much_smaller_picture_is_made_of_means(size_px: tuple[int, int]) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (720, 1280, 3), np.uint8)
+    means = cv2.resize(noise, size_px, interpolation=cv2.INTER_AREA).astype(int)
+    assert np.abs(scaled(noise, *size_px) - means).max() <= 2
 
 
 @pytest.mark.parametrize(
