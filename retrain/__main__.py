@@ -77,7 +77,7 @@ def embedded(
         Path | None, typer.Option(help="Film of one still camera that may be used; needs --teacher.")
     ] = None,
     data: DataOption = None,
-    minutes: Annotated[float, typer.Option(min=0.1, max=1440, help="Time for everything.")] = 55.0,
+    minutes: Annotated[float, typer.Option(min=0.1, max=1440, help="Time for everything.")] = 70.0,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Exact number of training steps instead of as many as there is time for.")
     ] = None,
