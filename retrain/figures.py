@@ -210,7 +210,7 @@ def _on_pictures(
 
 
 def measure_costs(first: Path, second: Path) -> Iterator[Cost]:
-    """Compare the CPU time of two model folders on one thread, at the usual input sizes, on large and small pictures."""
+    """Compare the CPU time of two model folders on one thread, at the usual input sizes and two picture sizes."""
     cv2.setNumThreads(1)  # as the service does
     for input_size in (640, 320):
         pair = [load_detector(folder, threads=1, input_size=input_size) for folder in (first, second)]
