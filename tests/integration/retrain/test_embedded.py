@@ -10,6 +10,7 @@ import pytest
 
 from footfall.simulation import parse_simulation_url
 from footfall.vision.detector import load_detector, read_card, sha256_of
+from footfall.vision.models import EMBEDDED_FOLDER
 from footfall.vision.simulator import Simulator
 from retrain.card import read_training
 from retrain.dataset import write_dataset
@@ -47,6 +48,7 @@ def test_a_training_ends_with_a_folder_that_serves_and_tells_where_it_came_from(
     card, record = read_card(trained), read_training(trained)
     assert card.sha256 == sha256_of(trained / "model.onnx")
     assert card.licence == "AGPL-3.0-or-later"
+    assert card.nms == read_card(EMBEDDED_FOLDER).nms
     assert (trained / "model.onnx").stat().st_size <= 4_000_000
     assert record.steps == 4
     assert [each.source.name for each in record.sources] == ["simulator"]
