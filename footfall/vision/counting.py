@@ -178,13 +178,11 @@ class LineCounter:
             if person.crossed_s is None or person.side == 0 or person.seen_s > limit:
                 continue
             side = 1 if person.distance_px >= 0 else -1
+            if side == person.side:
+                continue  # turned back
             beyond = [(at_s, heights) for at_s, heights in person.recent if (heights >= 0) == (side > 0)]
-            spans_s = beyond[-1][0] - beyond[0][0]
-            if (
-                side != person.side
-                and spans_s >= self._settings.settle_s / 2 - _SAME_TIME_S
-                and abs(_median([heights for _, heights in beyond])) >= least
-            ):
+            is_settled = beyond[-1][0] - beyond[0][0] >= self._settings.settle_s / 2 - _SAME_TIME_S
+            if is_settled and abs(_median([heights for _, heights in beyond])) >= least:
                 events.append(self._count(person_id, person, "in" if side > 0 else "out", person.crossed_s))
                 person.side, person.crossed_s = side, None
         return events
